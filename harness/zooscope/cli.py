@@ -1,0 +1,261 @@
+"""The command line: the harness's verbs, with no logic of their own, and those of other distributions."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from typer.core import TyperGroup
+
+from zooscope import plugins
+from zooscope.errors import UsageError, ZooscopeError
+
+if TYPE_CHECKING:
+    from zooscope.data.dataset import Dataset
+    from zooscope.report.board import Board
+    from zooscope.store import Result
+
+OK, WRONG_USE, ROWS_FAILED = 0, 2, 3
+
+Reports = Annotated[Path, typer.Option("--reports", help="Folder for results and leaderboards.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")]
+Weights = Annotated[str | None, typer.Option(help="torchscript or onnx; the package's first by default.")]
+DecoderName = Annotated[str | None, typer.Option("--decoder", help="Decoder in place of the package's own.")]
+Split = Annotated[str, typer.Option(help="Split to rank on.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+class _Verbs(TyperGroup):
+    """The verbs below, and those of the entry-point group `zooscope.commands`, imported only when called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """All verbs."""
+        return [*super().list_commands(ctx), *plugins.names("commands")]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A verb; one from elsewhere is a stand-in while help is printed."""
+        own = super().get_command(ctx, cmd_name)
+        if own or cmd_name not in plugins.names("commands"):
+            return own
+        called = cmd_name in sys.argv[1:]
+        if not called:
+            return cast(Any, typer.core.TyperCommand)(cmd_name, help="From another distribution.")
+        return typer.main.get_command(plugins.load("commands", cmd_name))
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Rank BioImage.IO models on standard microscopy benchmarks, with numbers that can be trusted and repeated.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _top(show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if show_version:
+        typer.echo(version("zooscope"))
+        raise typer.Exit(OK)
+
+
+@app.command("list")
+def list_command(as_json: Json = False) -> None:
+    """List data sets, models, baselines, decoders and metrics."""
+    from zooscope.contender import baseline_ids
+    from zooscope.data.card import card_ids, find_card
+    from zooscope.metrics import METRICS
+
+    found = {
+        "data sets": {id: find_card(id)[0].title for id in card_ids()},
+        "models": {id: "shipped" for id in plugins.names("models")},
+        "baselines": {id: "" for id in baseline_ids()},
+        "decoders": {id: "" for id in plugins.names("decoders")},
+        "metrics": {name: metric.definition for name, metric in METRICS.items()},
+    }
+    if as_json:
+        _print_json(found)
+        return
+    for kind, items in found.items():
+        typer.echo(f"{kind}:")
+        for id, text in items.items():
+            typer.echo(f"  {id}{'  ' + text if text else ''}")
+
+
+@app.command()
+def fetch(dataset: str, as_json: Json = False) -> None:
+    """Download, verify and decode a data set; say what is in it and whether its splits leak."""
+    from zooscope.data import load_dataset
+
+    data = load_dataset(dataset)
+    counts = {split: len(data.only(split)) for split in data.splits}
+    leaks = data.leaks() if "test" in counts and "train" in counts else []
+    if as_json:
+        _print_json({"id": data.card.id, "digest": data.digest, "folder": str(data.folder), "splits": counts, "leaks": leaks})
+        return
+    typer.echo(f"{data.name}: {len(data)} images, content {data.digest[:12]}, in {data.folder}")
+    for split, count in counts.items():
+        typer.echo(f"  {split}: {count} images in {data.only(split).table['group'].nunique()} groups")
+    if leaks:
+        typer.echo(f"  leak: {len(leaks)} of {counts['test']} test images share a group (a field) with training images")
+
+
+@app.command()
+def run(
+    model: Annotated[list[str], typer.Option("--model", help="Package, shipped id or baseline:<name>@<version>; repeat.")],
+    dataset: Annotated[list[str], typer.Option("--dataset", help="Data set id or folder; repeat.")],
+    split: Split = "test",
+    device: Device = "auto",
+    weights: Weights = None,
+    decoder: DecoderName = None,
+    time_limit: Annotated[float, typer.Option(help="Seconds that opening a model, or one image, may take.")] = 600,
+    reports: Reports = Path("reports"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the rows and the expected time; compute nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Predict, score and rank models x data sets. Whatever was done before is not done again."""
+    from zooscope.data import load_dataset
+    from zooscope.evaluate import plan_rows, run_row
+    from zooscope.store import Results
+
+    results, failed = Results(reports), 0
+    for name in dataset:
+        data = load_dataset(name)
+        rows = plan_rows(
+            model, data, split=split, device=device, weights=weights, decoder=decoder, time_limit_s=time_limit
+        )
+        if dry_run:
+            for row in rows:
+                typer.echo(f"{data.name} {split}  {row.contender.name}  {_expected(row, results)}")
+            continue
+        done = [run_row(row, results, progress=True) for row in rows]
+        failed += sum(result.failed for result in done)
+        _write_and_show(results, data, split, as_json=as_json)
+    if failed:
+        raise typer.Exit(ROWS_FAILED)
+
+
+@app.command()
+def score(
+    folder: Path,
+    dataset: Annotated[str, typer.Option("--dataset", help="Data set id or folder.")],
+    name: Annotated[str, typer.Option("--name", help="The row's name in the leaderboard.")],
+    split: Split = "test",
+    trained_on: Annotated[
+        list[str] | None, typer.Option("--trained-on", help="Data set that the tool was trained on; repeat.")
+    ] = None,
+    reports: Reports = Path("reports"),
+    as_json: Json = False,
+) -> None:
+    """Score label images that another tool made: FOLDER holds <id>.tif of every image of the split."""
+    from zooscope.data import load_dataset
+    from zooscope.external import score_folder
+    from zooscope.store import Results
+
+    data, results = load_dataset(dataset), Results(reports)
+    score_folder(folder, data.only(split), name=name, results=results, trained=trained_on, progress=True)
+    _write_and_show(results, data, split, as_json=as_json)
+
+
+@app.command()
+def report(
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Data set id or folder; all by default.")] = None,
+    reports: Reports = Path("reports"),
+    as_json: Json = False,
+) -> None:
+    """Write the leaderboards of all results: Markdown, CSV, JSON and an HTML page."""
+    from zooscope.data import load_dataset
+    from zooscope.report.write import boards, data_of, write_board
+    from zooscope.store import Results
+
+    folder = load_dataset(dataset) if dataset and Path(dataset).is_dir() else None
+    for board in boards(Results(reports), dataset=folder.card.id if folder else dataset):
+        data = folder.only(board.split) if folder else data_of(board)
+        _show(board, write_board(board, reports, data), as_json=as_json)
+
+
+@app.command()
+def predict(
+    package: str,
+    images: Annotated[list[Path], typer.Argument(help="Image files (TIFF, PNG, JPEG, BMP, NPY).")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the label images.")],
+    device: Device = "auto",
+    weights: Weights = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace label images that are there already.")] = False,
+) -> None:
+    """Segment images with a package: writes <name>.tif label images, never over existing ones unless told."""
+    from zooscope.files import predict_files
+
+    for path, objects in predict_files(
+        package, images, output, device=device, weights=weights, overwrite=overwrite, progress=True
+    ):
+        typer.echo(f"{path}: {objects} objects")
+
+
+@app.command()
+def demo(as_json: Json = False) -> None:
+    """Rank the baselines and the shipped models on the embedded demo set; needs no network."""
+    from zooscope.cache import cache_folder
+    from zooscope.contender import baseline_ids
+    from zooscope.data import load_dataset
+    from zooscope.evaluate import plan_rows, run_row
+    from zooscope.store import Results
+
+    data, results = load_dataset("demo"), Results(cache_folder("demo"))
+    rows = plan_rows([*plugins.names("models"), *baseline_ids()], data)
+    done = [run_row(row, results, progress=True) for row in rows]
+    _write_and_show(results, data, "test", as_json=as_json)
+    if any(result.failed for result in done):
+        raise typer.Exit(ROWS_FAILED)
+
+
+def main() -> None:
+    """Run the command line; errors meant for people are one line on stderr and exit code 2."""
+    try:
+        app()
+    except ZooscopeError as error:
+        typer.echo(f"zooscope: {error}", err=True)
+        raise SystemExit(WRONG_USE) from None
+
+
+def _expected(row: Any, results: Any) -> str:
+    """What a dry run says of a row."""
+    from zooscope.errors import PackageError, WorkerError
+    from zooscope.evaluate import expected_seconds
+
+    try:
+        seconds = expected_seconds(row, results)
+    except (PackageError, WorkerError) as error:
+        return f"cannot run: {error}"
+    return f"{len(row.data)} images, about {seconds:.0f} s" if seconds else "done already"
+
+
+def _write_and_show(results: Any, data: "Dataset", split: str, *, as_json: bool) -> None:
+    """Write and print the leaderboard of a data set with all rows that there are."""
+    from zooscope.report.write import boards, write_board
+
+    for board in boards(results, dataset=data.card.id):
+        if board.split == split and board.digest == data.digest:
+            _show(board, write_board(board, results.reports, data.only(split)), as_json=as_json)
+
+
+def _show(board: "Board", page: Path, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from zooscope.report import tables
+
+    if as_json:
+        typer.echo(tables.json_text(board))
+        return
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    console.print(tables.terminal(board))
+    for line in tables.footnotes(board):
+        typer.echo(line)
+    typer.echo(f"page: {page}")
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(value, indent=1))

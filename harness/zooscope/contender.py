@@ -1,0 +1,163 @@
+"""Contenders: whatever can stand in a row of a leaderboard, a package or a baseline, behind one face."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from zooscope.baselines import BASELINES, find_baseline
+from zooscope.channels import RULES, to_channels
+from zooscope.data.card import Card
+from zooscope.errors import PackageError
+from zooscope.runkey import digest_of
+
+Decode = Callable[..., tuple[NDArray[np.int32], Mapping[str, NDArray[np.generic]]]]
+
+
+class Predictor(Protocol):
+    """What answers an image with dense maps (c, y, x)."""
+
+    def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
+        """Maps of one image."""
+        ...
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row's model.
+
+    Attributes
+    ----------
+    name, digest : of the model; `digest` covers what it computes with.
+    about : what the leaderboard says of it: kind, title, licence, size_bytes, training_data ...
+    protocol : what else decides the answer and therefore stands in the run's key.
+    params : the decoder's parameters; those in `search` are replaced by tuning where there is a validation split.
+        A package that names its decoder is run as its author set it: nothing is searched.
+    reason : why it cannot run; then there is nothing else.
+    """
+
+    name: str
+    digest: str
+    about: Mapping[str, Any]
+    protocol: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    params: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
+    open: Callable[[], AbstractContextManager[Predictor]] | None = None
+    decode: Decode | None = None
+    reason: str | None = None
+
+
+def contender(
+    model: str, *, weights: str | None = None, decoder: str | None = None, device: str = "cpu", time_limit_s: float = 600
+) -> Contender:
+    """A model as a user names it: a package's path, a shipped model's id, or `baseline:<name>@<version>`.
+
+    A package that cannot be ranked comes back with its reason; a name that does not exist is a UsageError.
+    """
+    if model.startswith("baseline:"):
+        return _baseline(model)
+    from zooscope.model import find_package
+
+    path = find_package(model)
+    shipped = model if not Path(model).exists() else None
+    try:
+        return _package(path, shipped, weights=weights, decoder=decoder, device=device, time_limit_s=time_limit_s)
+    except PackageError as error:
+        from zooscope.package import file_digest
+
+        name = shipped or (path.stem if path.is_file() else path.resolve().name)
+        return Contender(name, file_digest(path), {"kind": "package"}, reason=str(error))
+
+
+def trained_on(about: Mapping[str, Any], card: Card, *, split: str) -> str | None:
+    """Why a model's training set may hold the images of a split, or None.
+
+    A package that declares splits of this very data is believed. One that names the data set without a split, by
+    training_data or by a tag, may have seen all of it.
+    """
+    names = {card.id, card.bioimageio_id, *card.known_as} - {None}
+    declared = [item for item in about.get("training_data", ()) if str(item.get("dataset", "")).lower() in names]
+    for item in declared:
+        splits = item.get("splits")
+        if splits is None or split in splits:
+            return f"its training data is declared as '{item['dataset']}'" + (f", split {split}" if splits else "")
+    tags = [] if declared else [tag for tag in about.get("tags", ()) if str(tag).lower() in names]
+    return f"its tag '{tags[0]}' names this data set" if tags else None
+
+
+def _baseline(id: str) -> Contender:
+    baseline = find_baseline(id)
+
+    def decode(maps: NDArray[np.float32], shape: tuple[int, int], **params: Any) -> Any:
+        return baseline.segment(maps[0], **params), {}
+
+    from zooscope.decode import parameters
+
+    return Contender(
+        name=id.replace("baseline:", "baseline-").partition("@")[0],
+        digest=digest_of(id),
+        about={"kind": "baseline", "id": id, "title": baseline.about, "licence": "BSD-3-Clause", "size_bytes": 0},
+        protocol={"channels": RULES, "decoder": id},
+        params=parameters(baseline.segment),
+        search=baseline.search,
+        open=lambda: nullcontext(_Luminance()),
+        decode=decode,
+    )
+
+
+class _Luminance:
+    """A baseline's "maps" are the gray image itself; what it does with it is its decoder."""
+
+    def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
+        """The image as one channel."""
+        return to_channels(image, 1).astype(np.float32)
+
+
+def _package(
+    path: Path, shipped: str | None, *, weights: str | None, decoder: str | None, device: str, time_limit_s: float
+) -> Contender:
+    from zooscope.decode import decoder_for, find_decoder, parameters
+    from zooscope.package import open_package
+    from zooscope.predict.device import device_class
+    from zooscope.predict.process import ModelProcess
+    from zooscope.predict.tiling import POLICY
+
+    package = open_package(path)
+    chosen = package.choose_weights(weights)
+    choice = decoder_for(package, decoder)
+    found = find_decoder(choice.id, choice.version)
+    return Contender(
+        name=shipped or package.name,
+        digest=package.digest,
+        about={
+            "kind": "package",
+            "title": package.title,
+            "licence": package.licence,
+            "format_version": package.format_version,
+            "tags": list(package.tags),
+            "training_data": [dict(item) for item in package.training_data],
+            "size_bytes": package.weights[chosen].size_bytes,
+        },
+        protocol={
+            "weights": chosen,
+            "precision": "float32",
+            "device": device_class(device),
+            "tiles": POLICY,
+            "channels": RULES,
+            "decoder": f"{choice.id}@{choice.version}",
+        },
+        params=parameters(found.decode) | dict(choice.params),
+        search={} if package.decoder and package.decoder.id == choice.id else found.SEARCH,
+        open=lambda: ModelProcess(path, weights=chosen, device=device, time_limit_s=time_limit_s),
+        decode=found.decode,
+    )
+
+
+def baseline_ids() -> list[str]:
+    """Ids of all baselines."""
+    return [baseline.id for baseline in BASELINES]

@@ -1,0 +1,111 @@
+"""Data cards: what a data set is, where it comes from and how it is read, as TOML."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zooscope.bundled import bundled
+from zooscope.errors import DataError, UsageError
+
+_NAME = r"^[a-z0-9][a-z0-9.-]*$"
+
+
+class Source(BaseModel):
+    """One file to download. `sha256` only where the source's bytes are stable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    url: str = Field(pattern=r"^https?://")
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    size: int | None = Field(default=None, gt=0, description="bytes, for the progress bar")
+
+
+class Card(BaseModel):
+    """A data set's card.
+
+    Attributes
+    ----------
+    known_as : other names under which model packages declare that they were trained on this data.
+    reader : file in zooscope/data/readers that turns the sources into samples; none for an embedded folder.
+    splits : name of each split -> what it is for.
+    split_table : CSV beside the card: id, group, stratum, split; every image of it must be there.
+    group_table : such a CSV from which groups alone are taken, for the images that it knows.
+    subsets : parts that a leaderboard reports beside the whole: name -> pattern of strata, e.g. "fluorescence-*".
+    digest : sha256 over the decoded content of all samples; absent while nobody has fetched the source here.
+    publish_predictions : whether the licence lets label images of it be published with results.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=_NAME)
+    version: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$")
+    task: str = Field(pattern=r"^instance-segmentation$")
+    title: str
+    description: str
+    licence: str
+    citation: str
+    homepage: str = Field(pattern=r"^https?://")
+    bioimageio_id: str | None = None
+    known_as: tuple[str, ...] = ()
+    reader: str | None = None
+    sources: tuple[Source, ...] = ()
+    splits: dict[str, str]
+    split_table: str | None = None
+    group_table: str | None = None
+    subsets: dict[str, str] = {}
+    digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    publish_predictions: bool = False
+
+    @property
+    def name(self) -> str:
+        """`id@version`, as results name it."""
+        return f"{self.id}@{self.version}"
+
+
+def load_card(path: Path) -> Card:
+    """Read a card; DataError names the file, the key and what would be right."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"card {path}: no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"card {path}: not TOML: {error}") from error
+    try:
+        card = Card.model_validate(raw)
+    except ValidationError as error:
+        raise DataError(f"card {path}: " + "; ".join(_explain(item) for item in error.errors())) from error
+    if card.id != path.stem:
+        raise DataError(f"card {path}: id '{card.id}' is not the file's name '{path.stem}'")
+    return card
+
+
+def card_ids() -> list[str]:
+    """Ids of the bundled cards, sorted."""
+    return sorted(path.stem for path in bundled("datasets").glob("*.toml"))
+
+
+def find_card(name: str) -> tuple[Card, Path]:
+    """A bundled card by id, or any card by path to its TOML, with the folder it lies in."""
+    if name.endswith(".toml"):
+        return load_card(Path(name)), Path(name).parent
+    if name not in card_ids():
+        close = difflib.get_close_matches(name.lower(), card_ids(), n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise UsageError(f"data set '{name}' is neither a folder nor one of {', '.join(card_ids())}{hint}")
+    return load_card(bundled("datasets") / f"{name}.toml"), bundled("datasets")
+
+
+def _explain(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        known = list(Source.model_fields if item["loc"][0] == "sources" else Card.model_fields)
+        close = difflib.get_close_matches(str(item["loc"][-1]), known, n=1)
+        hint = f", did you mean '{close[0]}'?" if close else f"; known are {', '.join(known)}"
+        return f"unknown key '{key}'{hint}"
+    if item["type"] == "missing":
+        return f"key '{key}' is missing"
+    return f"key '{key}': {item['msg']}, but it is {item['input']!r}"

@@ -1,0 +1,24 @@
+"""Digests of decoded content: the same pixels and truths give the same digest, however they were stored."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROW_KEYS = ("id", "group", "stratum", "split", "image_sha256", "target_sha256")
+
+
+def array_digest(array: NDArray[np.generic]) -> str:
+    """sha256 over dtype, shape and little-endian C-order bytes."""
+    head = f"{array.dtype.newbyteorder('<').str}{list(array.shape)}"
+    digest = hashlib.sha256(head.encode())
+    digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data)
+    return digest.hexdigest()
+
+
+def rows_digest(rows: Iterable[Mapping[str, object]]) -> str:
+    """sha256 over the samples of a data set, each given by `ROW_KEYS`, in the order of their ids."""
+    table = sorted([str(row[key]) for key in ROW_KEYS] for row in rows)
+    return hashlib.sha256(json.dumps(table, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,142 @@
+"""A folder as a data set: images/, masks/, optional groups.csv. A user's own, the demo set, and the decoded cache."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from zooscope import atomic
+from zooscope.data.digest import array_digest, rows_digest
+from zooscope.errors import DataError
+from zooscope.imagefile import SUFFIXES, encode_tiff, read_array, read_image, smallest_labels
+from zooscope.sample import Sample, as_labels
+
+TABLE = "groups.csv"
+COLUMNS = ("id", "group", "stratum", "split", "pixel_size_um", "image_sha256", "target_sha256")
+
+
+def read_table(folder: Path) -> pd.DataFrame:
+    """One row a sample, indexed by id: group, stratum, split, pixel_size_um, image, mask (file names), digests.
+
+    Without groups.csv every image is its own group, the stratum is "all" and the split "test". Digests that the table
+    does not hold are computed from the files, which reads each of them.
+
+    Raises
+    ------
+    DataError : no images, an image without mask or the reverse, a table that names others.
+    """
+    images, masks = _files(folder / "images"), _files(folder / "masks")
+    if not images:
+        raise DataError(f"{folder / 'images'}: no images ({', '.join(SUFFIXES)}); expected images/ and masks/")
+    for id in sorted(set(images) ^ set(masks)):
+        have, lack = ("images", "masks") if id in images else ("masks", "images")
+        raise DataError(f"{folder}: '{id}' is in {have}/ but not in {lack}/ (files pair by name without suffix)")
+    for name in masks.values():
+        if name.lower().endswith((".jpg", ".jpeg")):
+            raise DataError(
+                f"{folder / 'masks' / name}: JPEG changes the numbers of objects; save masks as TIFF or PNG"
+            )
+    table = pd.DataFrame({"image": images, "mask": masks}).rename_axis("id").sort_index()
+    given = _given(folder / TABLE, set(images))
+    defaults = {"group": table.index, "stratum": "all", "split": "test", "pixel_size_um": np.nan}
+    for column, default in defaults.items():
+        table[column] = given[column].reindex(table.index) if column in given else default
+    for column in ("image_sha256", "target_sha256"):
+        table[column] = given[column].reindex(table.index) if column in given else ""
+    if "" in {*table["image_sha256"], *table["target_sha256"]}:
+        _refuse_foreground_masks(folder, table)
+        for id in table.index:
+            sample = read_sample(folder, table, str(id), verify=False)
+            table.loc[id, "image_sha256"] = array_digest(sample.image.values)
+            table.loc[id, "target_sha256"] = array_digest(sample.target)
+    return table
+
+
+def read_sample(folder: Path, table: pd.DataFrame, id: str, *, verify: bool = True) -> Sample:
+    """One sample of a folder; with `verify` its content must match the table's digests."""
+    row = table.loc[id]
+    image = read_image(folder / "images" / row["image"])
+    mask = folder / "masks" / row["mask"]
+    target = as_labels(read_array(mask), shape=(image.sizes["y"], image.sizes["x"]), source=str(mask))
+    if verify and (array_digest(image.values) != row["image_sha256"] or array_digest(target) != row["target_sha256"]):
+        what = f"{folder}: sample '{id}' changed since its digest was taken"
+        raise DataError(f"{what}; load the folder again if it is your own, delete it to make it anew if it is a cache")
+    size = None if pd.isna(row["pixel_size_um"]) else float(row["pixel_size_um"])
+    return Sample(id, image, target, group=str(row["group"]), stratum=str(row["stratum"]), pixel_size_um=size)
+
+
+def write_folder(path: Path, samples: Iterable[tuple[Sample, str]]) -> str:
+    """Write (sample, split) pairs as such a folder, whole or not at all; return the digest of their content."""
+    rows: list[dict[str, object]] = []
+    with atomic.new_folder(path) as building:
+        (building / "images").mkdir()
+        (building / "masks").mkdir()
+        for sample, split in samples:
+            image, target = sample.image.values, sample.target
+            (building / "images" / f"{sample.id}.tif").write_bytes(encode_tiff(image))
+            (building / "masks" / f"{sample.id}.tif").write_bytes(encode_tiff(smallest_labels(target)))
+            size = "" if sample.pixel_size_um is None else sample.pixel_size_um
+            digests = (array_digest(image), array_digest(target))
+            row = (sample.id, sample.group, sample.stratum, split, size, *digests)
+            rows.append(dict(zip(COLUMNS, row, strict=True)))
+        rows.sort(key=lambda row: str(row["id"]))
+        pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(building / TABLE, index=False, lineterminator="\n")
+    return rows_digest(rows)
+
+
+def _files(folder: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            raise DataError(f"{folder}: '{found[path.stem]}' and '{path.name}' share one name; which is meant?")
+        found[path.stem] = path.name
+    return found
+
+
+def _given(path: Path, ids: set[str]) -> pd.DataFrame:
+    if not path.is_file():
+        return pd.DataFrame()
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:  # pandas' own errors, and bytes that are no UTF-8
+        raise DataError(f"{path}: no CSV table in UTF-8 ({' '.join(str(error).split())})") from error
+    if "id" not in table or not set(table.columns) <= set(COLUMNS):
+        known = ", ".join(COLUMNS[1:])
+        raise DataError(f"{path}: columns {', '.join(table.columns)}; 'id' and any of {known} are known")
+    table = table.fillna("").set_index("id")
+    if table.index.has_duplicates or set(table.index) != ids:
+        wrong = sorted(set(table.index) ^ ids) or sorted(table.index[table.index.duplicated()])
+        raise DataError(f"{path}: '{wrong[0]}' is not once in the table and once in images/ ({len(wrong)} such)")
+    empty = [column for column in ("group", "stratum", "split") if column in table and "" in set(table[column])]
+    if empty:
+        raise DataError(f"{path}: column '{empty[0]}' has empty cells")
+    if "pixel_size_um" in table:
+        cells = zip(table.index, table["pixel_size_um"], strict=True)
+        sizes = [_length(cell, source=f"{path}: '{id}'") for id, cell in cells]
+        table["pixel_size_um"] = np.array(sizes, np.float64)
+    return table
+
+
+def _length(cell: str, *, source: str) -> float:
+    """A cell's length, NaN if it is empty."""
+    try:
+        value = float(cell or "nan")
+    except ValueError:
+        value = -1.0
+    if cell and not 0 < value < np.inf:
+        raise DataError(f"{source}: pixel_size_um '{cell}' is no length in micrometres")
+    return value
+
+
+def _refuse_foreground_masks(folder: Path, table: pd.DataFrame) -> None:
+    """A folder whose masks are all 0 and 255 was exported as foreground: as labels it would be one object an image."""
+    for name in table["mask"]:
+        if not set(np.unique(read_array(folder / "masks" / name)).tolist()) <= {0, 255}:
+            return
+    raise DataError(
+        f"{folder / 'masks'}: every mask holds only 0 and 255, so objects cannot be told apart; "
+        "number them, e.g. with skimage.measure.label"
+    )

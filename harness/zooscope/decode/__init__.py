@@ -1,0 +1,72 @@
+"""Decoders: dense maps -> objects. Each is one file that imports only numpy, scipy, scikit-image, torch or stardist.
+
+A decoder is a module (an entry point of the group `zooscope.decoders`) with `VERSION`, `decode(maps, shape, **params)`
+and `SEARCH`, the values of each parameter that tuning tries.
+"""
+
+import inspect
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooscope import plugins
+from zooscope.errors import PackageError
+from zooscope.package import DecoderChoice, Package
+
+Labels = NDArray[np.int32]
+Objects = dict[str, NDArray[np.generic]]
+"""Columns with one value an object, in the order of the labels 1..n; `score` is the decoder's own confidence."""
+
+
+class Decoder(Protocol):
+    """What a decoder's module offers."""
+
+    VERSION: int
+    SEARCH: dict[str, tuple[Any, ...]]
+
+    def decode(self, maps: NDArray[np.float32], shape: tuple[int, int], **params: Any) -> tuple[Labels, Objects]:
+        """Labels int32 of `shape` (y, x), numbered 1..n, and their objects."""
+        ...
+
+
+_DEFAULTS = {1: "threshold-components", 2: "boundary-watershed"}
+"""What decodes the maps of a package that names no decoder: one channel is taken for the probability of foreground,
+two for foreground and boundary, the convention of the zoo's instance segmentation models."""
+
+
+def find_decoder(id: str, version: int | None = None) -> Decoder:
+    """The installed decoder of that name; PackageError if there is none or it has another version."""
+    if id not in plugins.names("decoders"):
+        raise PackageError(f"names the decoder '{id}', which is not one of {', '.join(plugins.names('decoders'))}")
+    decoder: Decoder = plugins.load("decoders", id)
+    if version not in (None, decoder.VERSION):
+        raise PackageError(f"names the decoder {id}@{version}, but {id}@{decoder.VERSION} is installed")
+    return decoder
+
+
+def decoder_for(package: Package, wanted: str | None = None) -> DecoderChoice:
+    """The decoder of a package: the wanted one, its own, or the default for its number of channels.
+
+    Raises
+    ------
+    PackageError : parameters that the decoder does not have, or no default.
+    """
+    choice = package.decoder
+    if wanted and not (choice and choice.id == wanted):
+        choice = DecoderChoice(wanted, find_decoder(wanted).VERSION, {})
+    if choice is None:
+        channels = package.output.channels
+        if channels not in _DEFAULTS:
+            raise PackageError(f"gives {channels} channels and names no decoder; choose one with --decoder")
+        choice = DecoderChoice(_DEFAULTS[channels], find_decoder(_DEFAULTS[channels]).VERSION, {})
+    unknown = set(choice.params) - set(parameters(find_decoder(choice.id, choice.version).decode))
+    if unknown:
+        raise PackageError(f"gives decoder {choice.id} the parameter '{min(unknown)}', which it does not have")
+    return choice
+
+
+def parameters(decode: Any) -> dict[str, Any]:
+    """Keyword parameters of a decoder's or baseline's function with their defaults."""
+    found = inspect.signature(decode).parameters.values()
+    return {item.name: item.default for item in found if item.kind is inspect.Parameter.KEYWORD_ONLY}

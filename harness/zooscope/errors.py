@@ -1,0 +1,26 @@
+"""Errors whose text is meant for a person: what was wrong, where it came from, what to do."""
+
+
+class ZooscopeError(Exception):
+    """The base of every error that zooscope raises on purpose; its text is one line."""
+
+
+class UsageError(ZooscopeError):
+    """A name, an option or an argument that does not exist or does not fit."""
+
+
+class DataError(ZooscopeError):
+    """A data card, a download, an archive or an image that cannot be used."""
+
+
+class PackageError(ZooscopeError):
+    """A package that cannot be opened, cannot run here or cannot be ranked; the text is the reason."""
+
+
+class WorkerError(ZooscopeError):
+    """A model's process that crashed, hung or answered with something that is no prediction.
+
+    `log` holds the end of what the process printed.
+    """
+
+    log: str = ""

@@ -1,0 +1,262 @@
+"""The straight path: samples -> maps -> labels -> records -> a row. Whatever was done before is not done again."""
+
+import statistics
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zooscope import tune
+from zooscope.cache import cache_folder
+from zooscope.contender import Contender, Predictor, contender, trained_on
+from zooscope.data.dataset import Dataset, load_dataset
+from zooscope.environment import environment
+from zooscope.errors import PackageError, WorkerError
+from zooscope.metrics import RECORDS, measure
+from zooscope.progress import track
+from zooscope.runkey import PREDICT_VERSION, digest_of
+from zooscope.store import Predictions, Result, Results
+
+TIME_LIMIT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """A contender on a split of a data set.
+
+    Attributes
+    ----------
+    request : key of what is asked, known before tuning; a finished row with it need not be computed.
+    tuning : what is searched on the validation split, or None.
+    """
+
+    contender: Contender
+    data: Dataset
+    validation: Dataset | None
+    request: str
+    tuning: Mapping[str, Any] | None
+
+
+def evaluate(
+    model: str | Path | Sequence[str | Path],
+    dataset: str | Path | Dataset,
+    *,
+    split: str = "test",
+    device: str = "auto",
+    weights: str | None = None,
+    decoder: str | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
+    reports: str | Path | None = None,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Rank models on a data set.
+
+    Parameters
+    ----------
+    model : one or several of: a package (zip or folder), a shipped model's id, `baseline:<name>@<version>`.
+    dataset : a card's id, a folder of one's own, or a loaded data set with all its splits.
+    split : the split to rank on; parameters are tuned on `validation` if the data set has one.
+    device : "auto", "cpu", "cuda" or "cuda:<index>".
+    weights : "torchscript" or "onnx", where the package's first should not be taken.
+    decoder : id of the decoder, where the package's own or the default should not be taken.
+    time_limit_s : the longest that a model may take to open, or for one image.
+    reports : folder that results are kept in; by default a folder of the cache.
+
+    Returns
+    -------
+    One row a model, metric and subset: model, subset, metric, score, low, high (95 %), images, groups, reason (of a
+    model that could not be ranked).
+
+    Raises
+    ------
+    UsageError : a model, data set, split or device that does not exist. DataError : data that cannot be used.
+    """
+    from zooscope.report.board import make_board
+
+    data = dataset if isinstance(dataset, Dataset) else load_dataset(dataset, progress=progress)
+    results = Results(Path(reports) if reports else cache_folder("reports"))
+    models = [model] if isinstance(model, str | Path) else list(model)
+    rows = plan_rows(
+        [str(item) for item in models],
+        data,
+        split=split,
+        device=device,
+        weights=weights,
+        decoder=decoder,
+        time_limit_s=time_limit_s,
+    )
+    done = [run_row(row, results, progress=progress) for row in rows]
+    return make_board(done, data.card).table()
+
+
+def plan_rows(
+    models: Sequence[str],
+    data: Dataset,
+    *,
+    split: str = "test",
+    device: str = "auto",
+    weights: str | None = None,
+    decoder: str | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
+) -> list[Row]:
+    """The rows that a run consists of, in the order of the models."""
+    from zooscope.predict.device import resolve_device
+
+    device = resolve_device(device)
+    part = data.only(split)
+    validation = data.only("validation") if "validation" in data.splits and split != "validation" else None
+    rows: list[Row] = []
+    for model in dict.fromkeys(models):
+        found = contender(model, weights=weights, decoder=decoder, device=device, time_limit_s=time_limit_s)
+        tuning = tune.plan(found, validation)
+        request = digest_of(found.digest, part.digest, split, dict(found.protocol), dict(found.params), tuning, PREDICT_VERSION)
+        rows.append(Row(found, part, validation, request, tuning))
+    return rows
+
+
+def run_row(row: Row, results: Results, *, progress: bool = False) -> Result:
+    """The row's result: found, or computed and written. A model that fails gets a row with the reason."""
+    found = results.find(row.request, dataset=row.data.name, split=str(row.data.split))
+    if found:
+        return found
+    with ExitStack() as stack:
+        predictor = _Opened(row.contender, stack)
+        try:
+            params, tuned = _parameters(row, predictor, progress=progress)
+            key = digest_of(row.request, params)
+            predictions = Predictions(key)
+            _predict(row, predictor, params, predictions, progress=progress)
+        except (PackageError, WorkerError) as error:
+            log = {"log": error.log} if isinstance(error, WorkerError) and error.log else {}
+            failure = {"status": "failed", "reason": str(error), "key": row.request, **log}
+            return results.write({**_about(row), **failure}, pd.DataFrame(), None)
+    return finish(
+        {**_about(row), "key": key, "params": params, "tuning": tuned},
+        row.data,
+        ((id, *predictions.get(id)) for id in row.data.ids),
+        results,
+        progress=progress,
+    )
+
+
+def finish(
+    run: Mapping[str, Any],
+    data: Dataset,
+    labels: Iterator[tuple[str, NDArray[np.int32], float]],
+    results: Results,
+    *,
+    progress: bool = False,
+) -> Result:
+    """Score (id, labels, seconds) of every image and write the row."""
+    rows: dict[str, dict[str, Any]] = {}
+    kept: dict[str, NDArray[np.int32]] = {}
+    for id, found, seconds in track(labels, f"scoring {run['model']['name']}", len(data), show=progress):
+        sample = data[id]
+        rows[id] = {"group": sample.group, "stratum": sample.stratum, "seconds": seconds, **measure(found, sample.target)}
+        if data.card.publish_predictions:
+            kept[id] = found
+    images = pd.DataFrame.from_dict(rows, orient="index")
+    seconds = statistics.median(images["seconds"])
+    done = {"status": "done", "seconds_per_image": None if np.isnan(seconds) else round(float(seconds), 4)}
+    return results.write({**run, **done, "records": RECORDS}, images, kept or None)
+
+
+def describe_data(data: Dataset) -> dict[str, Any]:
+    """What a row says of the data it stands on."""
+    about = {"id": data.card.id, "version": data.card.version, "digest": data.digest, "split": data.split}
+    return {**about, "images": len(data), "groups": int(data.table["group"].nunique())}
+
+
+def expected_seconds(row: Row, results: Results) -> float:
+    """About how long a row will take here, from timing one image of median size; 0 for a finished one.
+
+    Raises
+    ------
+    PackageError, WorkerError : the row cannot run.
+    """
+    if results.find(row.request, dataset=row.data.name, split=str(row.data.split)):
+        return 0.0
+    sizes = {id: row.data[id].target.size for id in row.data.ids}
+    id = sorted(sizes, key=lambda item: sizes[item])[len(sizes) // 2]
+    sample = row.data[id]
+    with ExitStack() as stack:
+        begin = time.perf_counter()
+        predictor = _Opened(row.contender, stack)
+        predictor.maps(sample.image)
+        opening, begin = time.perf_counter() - begin, time.perf_counter()
+        maps = predictor.maps(sample.image)
+        predicting, begin = time.perf_counter() - begin, time.perf_counter()
+        assert row.contender.decode is not None
+        row.contender.decode(maps, sample.target.shape, **row.contender.params)
+        decoding = time.perf_counter() - begin
+    images = sum(sizes.values()) / sizes[id]
+    seconds = opening + images * (predicting + decoding)
+    if row.tuning and row.validation:
+        combinations = int(np.prod([len(values) for values in row.contender.search.values()]))
+        seconds += images / len(row.data) * len(row.validation) * (predicting + combinations * decoding)
+    return seconds
+
+
+class _Opened:
+    """A contender's predictor, opened when first asked: a row whose images are all there never starts its model."""
+
+    def __init__(self, contender: Contender, stack: ExitStack) -> None:
+        self._contender, self._stack = contender, stack
+        self._predictor: Predictor | None = None
+
+    def maps(self, image: Any) -> NDArray[np.float32]:
+        """Maps of one image."""
+        if self._predictor is None:
+            if self._contender.open is None:
+                raise PackageError(self._contender.reason or "it cannot run")
+            self._predictor = self._stack.enter_context(self._contender.open())
+        return self._predictor.maps(image)
+
+
+def _about(row: Row) -> dict[str, Any]:
+    model = {"name": row.contender.name, "digest": row.contender.digest, **row.contender.about}
+    return {
+        "request": row.request,
+        "model": model,
+        "dataset": describe_data(row.data),
+        "protocol": {**row.contender.protocol, "predict_version": PREDICT_VERSION},
+        "trained_on": trained_on(row.contender.about, row.data.card, split=str(row.data.split)),
+        "environment": environment(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _parameters(row: Row, predictor: Predictor, *, progress: bool) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The decoder's parameters, and how they were found."""
+    if not row.tuning or row.validation is None:
+        return dict(row.contender.params), None
+    key = digest_of(row.contender.digest, dict(row.contender.protocol), dict(row.contender.params), row.tuning, PREDICT_VERSION)
+    samples = track(row.validation, f"tuning {row.contender.name}", len(row.validation), show=progress)
+    params, score = tune.tune(row.contender, predictor, samples, key=key)
+    return {**row.contender.params, **params}, {**row.tuning, "score": round(score, 6)}
+
+
+def _predict(
+    row: Row, predictor: Predictor, params: Mapping[str, Any], predictions: Predictions, *, progress: bool
+) -> None:
+    """Predict what is not there yet."""
+    if row.contender.reason:
+        raise PackageError(row.contender.reason)
+    assert row.contender.decode is not None
+    missing = [id for id in row.data.ids if not predictions.has(id)]
+    for id in track(missing, f"predicting {row.contender.name}", len(missing), show=progress):
+        sample = row.data[id]
+        begin = time.perf_counter()
+        try:
+            labels, objects = row.contender.decode(predictor.maps(sample.image), sample.target.shape, **params)
+        except (PackageError, WorkerError) as error:
+            error.args = (f"{error} (image {id})",) if len(row.data) > 1 and id != missing[0] else error.args
+            raise
+        predictions.put(id, labels, objects, time.perf_counter() - begin)

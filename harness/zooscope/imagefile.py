@@ -1,0 +1,78 @@
+"""Image files of people: read TIFF, PNG, JPEG, BMP and NPY; write label images as TIFF."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import tifffile
+import xarray as xr
+from numpy.typing import NDArray
+
+from zooscope.errors import DataError
+from zooscope.sample import as_image
+
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".npy")
+
+
+def read_image(path: Path) -> xr.DataArray:
+    """A 2D gray or colour image with named dims; DataError names the file and what is wrong with it."""
+    array = read_array(path)
+    squeezed = array.reshape([size for size in array.shape if size > 1] or [1, 1]) if array.ndim > 3 else array
+    if squeezed.ndim == 2:
+        return as_image(squeezed, axes="yx", source=str(path))
+    if squeezed.ndim == 3 and squeezed.shape[-1] in (1, 3, 4):
+        return as_image(squeezed, axes="yxc", source=str(path))
+    if squeezed.ndim == 3 and squeezed.shape[0] in (1, 3, 4):
+        return as_image(np.moveaxis(squeezed, 0, -1), axes="yxc", source=str(path))
+    raise DataError(f"{path}: an array of shape {array.shape}; one 2D image, gray or RGB, is expected")
+
+
+def read_array(path: Path) -> NDArray[np.generic]:
+    """The array in an image file as it is; DataError if it cannot be read."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"{path}: '{path.suffix}' is not one of {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        return decode_array(path.read_bytes(), suffix=path.suffix)
+    except Exception as error:
+        raise DataError(f"{path}: cannot be read as {path.suffix[1:]} ({_one_line(error)})") from error
+
+
+def decode_array(content: bytes, *, suffix: str) -> NDArray[np.generic]:
+    """The array in an image file's bytes; `suffix` says how to read them. No pickled object is ever loaded."""
+    suffix = suffix.lower()
+    if suffix == ".npy":
+        return np.load(io.BytesIO(content), allow_pickle=False)
+    if suffix in (".tif", ".tiff"):
+        return tifffile.imread(io.BytesIO(content))
+    import imagecodecs
+
+    decode = {".png": imagecodecs.png_decode, ".bmp": imagecodecs.bmp_decode}.get(suffix, imagecodecs.jpeg8_decode)
+    return decode(content)
+
+
+def encode_tiff(array: NDArray[np.generic], *, description: str | None = None) -> bytes:
+    """An array (y, x) or (y, x, c) as a compressed TIFF; the same array gives the same bytes."""
+    buffer = io.BytesIO()
+    tifffile.imwrite(
+        buffer,
+        array,
+        compression="zlib",
+        predictor=array.dtype.kind in "ui",
+        photometric="rgb" if array.ndim == 3 else "minisblack",
+        description=description or "",
+        metadata=None,
+        software=False,
+    )
+    return buffer.getvalue()
+
+
+def smallest_labels(labels: NDArray[np.int32]) -> NDArray[np.generic]:
+    """Labels in the smallest unsigned dtype that holds them; napari and Fiji open all three as labels."""
+    top = int(labels.max(initial=0))
+    return labels.astype(np.uint8 if top < 2**8 else np.uint16 if top < 2**16 else np.uint32)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

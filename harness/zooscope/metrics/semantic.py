@@ -1,0 +1,29 @@
+"""Semantic: pixels of foreground and background, whatever object they belong to."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooscope.metrics.ratio import Records
+
+
+def measure(prediction: NDArray[np.integer], truth: NDArray[np.integer]) -> dict[str, float]:
+    """Counts of pixels: `pixels`, and foreground (label > 0) `fg_tp`, `fg_fp`, `fg_fn`."""
+    found, real = prediction > 0, truth > 0
+    tp = int(np.count_nonzero(found & real))
+    fp, fn = int(np.count_nonzero(found)) - tp, int(np.count_nonzero(real)) - tp
+    return {"pixels": float(truth.size), "fg_tp": float(tp), "fg_fp": float(fp), "fg_fn": float(fn)}
+
+
+def foreground_iou(records: Records) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """TP / (TP + FP + FN) over pixels."""
+    return records["fg_tp"], records["fg_tp"] + records["fg_fp"] + records["fg_fn"]
+
+
+def dice(records: Records) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """2 TP / (2 TP + FP + FN) over pixels."""
+    return 2 * records["fg_tp"], 2 * records["fg_tp"] + records["fg_fp"] + records["fg_fn"]
+
+
+def pixel_accuracy(records: Records) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pixels on the right side of foreground and background / all pixels."""
+    return records["pixels"] - records["fg_fp"] - records["fg_fn"], records["pixels"]

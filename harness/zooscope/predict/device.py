@@ -1,0 +1,29 @@
+"""Devices by name."""
+
+from zooscope.errors import UsageError
+
+
+def resolve_device(name: str) -> str:
+    """`auto`, `cpu`, `cuda` or `cuda:1` -> "cpu" or "cuda:<index>".
+
+    Raises
+    ------
+    UsageError : another name, or a GPU that this machine does not have.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return "cpu"
+    kind, _, index = name.partition(":")
+    if kind != "cuda" or not (index or "0").isdecimal():
+        raise UsageError(f"device '{name}' is not one of auto, cpu, cuda, cuda:<number>")
+    if int(index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"device '{name}': this machine has {torch.cuda.device_count()} CUDA devices; use cpu or auto")
+    return f"cuda:{int(index or 0)}"
+
+
+def device_class(device: str) -> str:
+    """What of a device can change an answer, for a run's key: "cpu" or "cuda"."""
+    return device.partition(":")[0]

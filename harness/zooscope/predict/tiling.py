@@ -1,0 +1,140 @@
+"""Tiles: which parts of an image a network sees, and which part of each answer is kept."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooscope.errors import PackageError
+
+POLICY = "reflect-pad, whole up to 1024 px else 1024 px tiles@1"
+"""Named in every run's key. Whole images are padded only up to a size that the package takes; halos are cut only
+between tiles, never added around the image, because padding that a network did not expect changes its answer."""
+
+MAX_TILE_PX = 1024
+DEFAULT_HALO_PX = 32
+"""Overlap cut off on each side of a tile when the package declares no halo."""
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class AxisSize:
+    """Sizes that an axis may have: `minimum + k * step` pixels, or exactly `minimum` where step is 0."""
+
+    minimum: int
+    step: int = 0
+
+    @property
+    def align(self) -> int:
+        """Tiles begin at multiples of this, so that pooling falls on the same pixels as in the whole image."""
+        return self.step if self.step else math.gcd(self.minimum, 32)
+
+    def at_least(self, length: int) -> int:
+        """The smallest allowed size that holds `length`, or the only one."""
+        if not self.step:
+            return self.minimum
+        return self.minimum + max(0, math.ceil((length - self.minimum) / self.step)) * self.step
+
+    def at_most(self, length: int) -> int:
+        """The largest allowed size up to `length`, at least the smallest one."""
+        return self.minimum + max(0, (length - self.minimum) // self.step) * self.step if self.step else self.minimum
+
+
+@dataclass(frozen=True)
+class Span:
+    """One tile along one axis, in pixels of the image: it sees [start, start + size) and keeps [keep, keep_end)."""
+
+    start: int
+    size: int
+    keep: int
+    keep_end: int
+
+
+def spans(length: int, size: AxisSize, halo: int) -> list[Span]:
+    """Tiles along an axis of `length` pixels; starts below 0 and ends beyond `length` are to be padded.
+
+    Raises
+    ------
+    PackageError : a halo that leaves nothing of a tile.
+    """
+    whole = size.at_least(length)
+    if whole <= MAX_TILE_PX or (not size.step and length <= size.minimum):
+        if whole >= length:
+            return [Span(-((whole - length) // 2 // size.align * size.align), whole, 0, length)]
+    tile = size.at_most(MAX_TILE_PX)
+    stride = (tile - 2 * halo) // size.align * size.align
+    if stride <= 0:
+        raise PackageError(f"its halo of {halo} px leaves nothing of a tile of {tile} px")
+    starts = [stride * k for k in range(math.ceil((length - tile) / stride) + 1)]
+    last = math.ceil((length - tile) / size.align) * size.align
+    starts = [*(start for start in starts if start < last), last]
+    cuts = [0, *((a + tile + b) // 2 for a, b in zip(starts, starts[1:], strict=False)), length]
+    return [Span(start, tile, a, b) for start, a, b in zip(starts, cuts, cuts[1:], strict=False)]
+
+
+def predict_tiled(
+    network: Callable[[Array], Array], image: Array, *, sizes: tuple[AxisSize, AxisSize], halo: tuple[int, int]
+) -> Array:
+    """Run a network over an image tile by tile and stitch its maps.
+
+    Parameters
+    ----------
+    network : (c, y, x) of an allowed size -> (c', y * scale, x * scale).
+    image : (c, y, x), already normalised as a whole.
+    sizes, halo : of y and x; halo in pixels of the image.
+
+    Returns
+    -------
+    Maps (c', ceil(y * scale), ceil(x * scale)), scale as the network gives it (1, or 1/2 for a grid of 2).
+
+    Raises
+    ------
+    PackageError : an answer that is no map, is cropped, or holds NaN.
+    """
+    rows, columns = (spans(n, size, h) for n, size, h in zip(image.shape[1:], sizes, halo, strict=True))
+    padded, origin = _padded(image, rows, columns)
+    canvas: Array | None = None
+    scale = (Fraction(1), Fraction(1))
+    for row in rows:
+        for column in columns:
+            y, x = row.start - origin[0], column.start - origin[1]
+            out = network(np.ascontiguousarray(padded[:, y : y + row.size, x : x + column.size]))
+            if out.ndim != 3:
+                raise PackageError(f"its answer has shape {out.shape}; channels and two dimensions are expected")
+            if not np.isfinite(out).all():
+                raise PackageError("its answer holds NaN or infinity")
+            if canvas is None:
+                scale = _scale(out.shape[1], row.size), _scale(out.shape[2], column.size)
+                shape = [math.ceil(n * s) for n, s in zip(image.shape[1:], scale, strict=True)]
+                canvas = np.empty((out.shape[0], *shape), np.float32)
+            elif out.shape != (canvas.shape[0], row.size * scale[0], column.size * scale[1]):
+                raise PackageError(f"its answer to a tile has shape {out.shape}, unlike its first one")
+            (to_y, from_y), (to_x, from_x) = _kept(row, scale[0]), _kept(column, scale[1])
+            canvas[:, to_y, to_x] = out[:, from_y, from_x]
+    assert canvas is not None
+    return canvas
+
+
+def _padded(image: Array, rows: list[Span], columns: list[Span]) -> tuple[Array, tuple[int, int]]:
+    """The image reflected as far as its tiles reach, and where that begins (y, x)."""
+    pads = [(-axis[0].start, max(0, axis[-1].start + axis[-1].size - n)) for axis, n in
+            zip((rows, columns), image.shape[1:], strict=True)]  # fmt: skip
+    return np.pad(image, [(0, 0), *pads], mode="reflect"), (rows[0].start, columns[0].start)
+
+
+def _scale(out: int, size: int) -> Fraction:
+    scale = Fraction(out, size)
+    if scale.numerator != 1 and scale.denominator != 1:
+        raise PackageError(f"its answer to {size} px is {out} px: cropped maps cannot be stitched yet")
+    return scale
+
+
+def _kept(span: Span, scale: Fraction) -> tuple[slice, slice]:
+    """Where a tile's kept part lies on the canvas, and where in the tile's answer."""
+    begin, end = math.ceil(span.keep * scale), math.ceil(span.keep_end * scale)
+    shift = int(span.start * scale)
+    return slice(begin, end), slice(begin - shift, end - shift)

@@ -1,0 +1,161 @@
+"""A leaderboard: rows with estimates for every subset, ranks, differences to the best, and the failures."""
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zooscope.data.card import Card
+from zooscope.errors import DataError
+from zooscope.metrics import METRICS, RECORDS
+from zooscope.metrics.ratio import Records
+from zooscope.stats import Estimate, GroupBootstrap
+from zooscope.store import Result
+
+RANKED_BY = "ap50.per-image@1"
+SHOWN = (
+    "ap50.per-image@1",
+    "ap75.per-image@1",
+    "ap.per-image@1",
+    "ap50.pooled@1",
+    "f1-50.per-image@1",
+    "pq50.per-image@1",
+    "fg-iou.per-image@1",
+    "dice.per-image@1",
+    "pixel-accuracy.per-image@1",
+)
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A part of the split: "all", a subset that the card names, or one stratum."""
+
+    name: str
+    kind: str
+    images: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A model on a subset: its rank (None on a stratum), its estimates by metric, and its paired difference to the best."""
+
+    rank: int | None
+    scores: Mapping[str, Estimate]
+    behind: Estimate | None
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """A model that was ranked, with its standing on each subset by name."""
+
+    result: Result
+    name: str
+    standings: Mapping[str, Standing]
+
+
+@dataclass(frozen=True)
+class Board:
+    """Rows best first, failures with their reasons, and what they stand on."""
+
+    card: Card
+    split: str
+    digest: str
+    subsets: Sequence[Subset]
+    rows: Sequence[BoardRow]
+    failures: Sequence[Result]
+
+    def table(self) -> pd.DataFrame:
+        """One row a model, subset and metric; a failed model has one row with its reason."""
+        found = [
+            {"model": row.name, "subset": subset, "metric": metric, "score": e.score, "low": e.low, "high": e.high,
+             "images": e.images, "groups": e.groups, "reason": None}
+            for row in self.rows for subset, standing in row.standings.items() for metric, e in standing.scores.items()
+        ]  # fmt: skip
+        found += [{"model": result.run["model"]["name"], "reason": result.run["reason"]} for result in self.failures]
+        columns = ["model", "subset", "metric", "score", "low", "high", "images", "groups", "reason"]
+        return pd.DataFrame(found, columns=columns)
+
+
+def make_board(results: Sequence[Result], card: Card) -> Board:
+    """Rank results of one data set, version, content and split.
+
+    Raises
+    ------
+    DataError : no results, or results that do not stand on the same data.
+    """
+    if not results:
+        raise DataError(f"data set '{card.id}': no results to report; `zooscope run` makes some")
+    on = {(r.run["dataset"]["digest"], r.run["dataset"]["split"]) for r in results}
+    if len(on) > 1:
+        raise DataError(f"results on {len(on)} different contents or splits of '{card.id}' cannot stand in one board")
+    digest, split = next(iter(on))
+    done = [result for result in results if not result.failed]
+    stale = [r for r in done if r.run["records"] != RECORDS]
+    if stale:
+        raise DataError(f"{stale[0].folder}: records are '{stale[0].run['records']}', not {RECORDS}; delete it and run again")
+    names = _names(done)
+    table = done[0].images.sort_index() if done else pd.DataFrame()
+    if any(list(result.images.sort_index().index) != list(table.index) for result in done):
+        raise DataError(f"results of '{card.id}' do not hold the same images")
+    standings: list[dict[str, Standing]] = [{} for _ in done]
+    subsets: list[Subset] = []
+    for name, kind, rows in _subsets(table, card):
+        bootstrap = GroupBootstrap(list(table["group"][rows]))
+        subsets.append(Subset(name, kind, bootstrap.images, bootstrap.groups))
+        records = [_records(result.images.sort_index()[rows]) for result in done]
+        for mine, standing in zip(standings, _standings(bootstrap, records, ranked=kind != "stratum"), strict=True):
+            mine[name] = standing
+    rows = [BoardRow(result, name, standing) for result, name, standing in zip(done, names, standings, strict=True)]
+    rows.sort(key=lambda row: -row.standings["all"].scores[RANKED_BY].score)
+    failures = sorted((r for r in results if r.failed), key=lambda result: result.run["model"]["name"])
+    return Board(card, split, digest, subsets, rows, failures)
+
+
+def _standings(bootstrap: GroupBootstrap, models: Sequence[Records], *, ranked: bool) -> list[Standing]:
+    metric = METRICS[RANKED_BY]
+    best = max(models, key=metric.reduce)
+    ranks = bootstrap.ranks(metric, models) if ranked else [None] * len(models)
+    shown = METRICS if ranked else SHOWN
+    return [
+        Standing(
+            rank,
+            {name: bootstrap.estimate(METRICS[name], records) for name in shown},
+            None if records is best or not ranked else bootstrap.difference(metric, records, best),
+        )
+        for rank, records in zip(ranks, models, strict=True)
+    ]
+
+
+def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, Any]]:
+    """(name, kind, rows) of every subset that has images."""
+    if table.empty:
+        return []
+    strata = table["stratum"]
+    found: list[tuple[str, str, Any]] = [("all", "all", np.ones(len(table), bool))]
+    for name, pattern in card.subsets.items():
+        found.append((name, "subset", np.array([fnmatch.fnmatchcase(stratum, pattern) for stratum in strata])))
+    if strata.nunique() > 1:
+        found += [(stratum, "stratum", (strata == stratum).to_numpy()) for stratum in sorted(strata.unique())]
+    return [item for item in found if item[2].any()]
+
+
+def _records(images: pd.DataFrame) -> Records:
+    columns = images.drop(columns=["group", "stratum"])
+    return {str(name): columns[name].to_numpy(np.float64) for name in columns}
+
+
+def _names(results: Sequence[Result]) -> list[str]:
+    """The model's name, with what tells its rows apart where there are several."""
+    names = [str(result.run["model"]["name"]) for result in results]
+    found: list[str] = []
+    for name, result in zip(names, results, strict=True):
+        protocol, extra = result.run["protocol"], ""
+        if names.count(name) > 1:
+            told = [protocol.get("weights"), protocol.get("device"), protocol.get("decoder"), result.run["key"][:4]]
+            extra = f" ({', '.join(str(item) for item in told if item)})"
+        found.append(name + extra)
+    return found

@@ -1,0 +1,163 @@
+"""A leaderboard as Markdown, CSV and JSON, and as a table in the terminal."""
+
+import json
+from typing import Any
+
+from rich.table import Table
+
+from zooscope.metrics import METRICS
+from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow, Subset
+from zooscope.stats import LEVEL, MIN_GROUPS, Estimate
+from zooscope.store import Result
+
+MARK = "†"
+"""Beside a model that may have been trained on these very images."""
+
+
+def markdown(board: Board) -> str:
+    """The whole leaderboard for a README or a pull request."""
+    lines = [
+        f"# {board.card.title}",
+        "",
+        f"`{board.card.name}`, split {board.split}: {_rests_on(board.subsets[0]) if board.subsets else 'no rows'}. "
+        f"Licence {board.card.licence}. Content `{board.digest[:12]}`.",
+        "",
+        f"Ranked by {METRICS[RANKED_BY].label} (`{RANKED_BY}`); rows that a paired {LEVEL:.0%} interval cannot tell apart "
+        "share a rank. Brackets: interval from resampling groups.",
+    ]
+    for subset in board.subsets:
+        if subset.kind != "stratum":
+            lines += ["", f"## {subset.name}: {_rests_on(subset)}", "", *_subset_table(board, subset)]
+    strata = [subset for subset in board.subsets if subset.kind == "stratum"]
+    if strata:
+        lines += ["", f"## Strata: {METRICS[RANKED_BY].label}", "", *_strata_table(board, strata)]
+    if board.failures:
+        lines += ["", "## Not ranked", "", "| model | reason |", "|---|---|"]
+        lines += [f"| {failed.run['model']['name']} | {failed.run['reason']} |" for failed in board.failures]
+    marked = [row for row in board.rows if row.result.run["trained_on"]]
+    if marked:
+        lines += ["", f"{MARK} may have been trained on these images:", ""]
+        lines += [f"- {row.name}: {row.result.run['trained_on']}" for row in marked]
+    lines += ["", "## How the rows were made", ""]
+    lines += [f"- {row.name}: {how(row.result)}" for row in board.rows]
+    lines += ["", "## Metrics", ""]
+    lines += [f"- `{name}`: {METRICS[name].definition}" for name in SHOWN]
+    return "\n".join(lines) + "\n"
+
+
+def json_text(board: Board) -> str:
+    """Everything on the leaderboard, for scripts."""
+    return json.dumps(_plain(board), indent=1, sort_keys=True) + "\n"
+
+
+def csv_text(board: Board) -> str:
+    """One line a model, subset and metric."""
+    return board.table().to_csv(index=False, lineterminator="\n", float_format="%.6f")
+
+
+def terminal(board: Board) -> Table:
+    """The overall ranking for the terminal."""
+    table = Table(title=f"{board.card.name}, {board.split}: {_rests_on(board.subsets[0]) if board.subsets else ''}")
+    for column in ("rank", "model", *(METRICS[name].label for name in SHOWN[:3]), "s / image", "MB"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for row in board.rows:
+        standing = row.standings["all"]
+        scores = [interval(standing.scores[name]) for name in SHOWN[:3]]
+        table.add_row(str(standing.rank), _marked(row), *scores, seconds(row.result), megabytes(row.result))
+    return table
+
+
+def footnotes(board: Board) -> list[str]:
+    """What belongs under the table in the terminal: marks explained, failures with reasons."""
+    lines = [f"{MARK} {row.name}: {row.result.run['trained_on']}" for row in board.rows if row.result.run["trained_on"]]
+    return lines + [f"not ranked: {failed.run['model']['name']}: {failed.run['reason']}" for failed in board.failures]
+
+
+def interval(estimate: Estimate) -> str:
+    """".674 [.573, .761]"; without brackets where groups are too few."""
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.score:.3f}"
+    return f"{estimate.score:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def seconds(result: Result) -> str:
+    """Median seconds an image, or a dash."""
+    found = result.run["seconds_per_image"]
+    return "-" if found is None else f"{found:.3f}"
+
+
+def megabytes(result: Result) -> str:
+    """Size of the weights, or a dash."""
+    size = result.run["model"].get("size_bytes")
+    return f"{size / 1e6:.1f}" if size else "-"
+
+
+def how(result: Result) -> str:
+    """One line: what ran, with which parameters, and where they come from."""
+    run = result.run
+    parts = [f"{run['protocol'][key]}" for key in ("weights", "device", "decoder") if key in run["protocol"]]
+    values = ", ".join(f"{name} {value}" for name, value in sorted(run["params"].items()))
+    if run["tuning"]:
+        parts.append(f"{values} (best {run['tuning']['objective']} on {run['tuning']['split']}: {run['tuning']['score']:.3f})")
+    elif values:
+        parts.append(f"{values} (fixed)")
+    return "; ".join(parts)
+
+
+def _subset_table(board: Board, subset: Subset) -> list[str]:
+    heads = ["rank", "model", *(METRICS[name].label for name in SHOWN), "behind the best", "s / image", "MB", "licence"]
+    lines = [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 3) + "---|"]
+    for row in sorted(board.rows, key=lambda row: -row.standings[subset.name].scores[RANKED_BY].score):
+        standing = row.standings[subset.name]
+        cells = [str(standing.rank), _marked(row), *(interval(standing.scores[name]) for name in SHOWN)]
+        cells += [interval(standing.behind) if standing.behind else "", seconds(row.result), megabytes(row.result)]
+        cells.append(row.result.run["model"].get("licence", "-"))
+        lines.append(f"| {' | '.join(cells)} |")
+    if subset.groups < MIN_GROUPS:
+        lines += ["", f"No intervals: fewer than {MIN_GROUPS} groups."]
+    return lines
+
+
+def _strata_table(board: Board, strata: list[Subset]) -> list[str]:
+    lines = ["| stratum | images | groups | " + " | ".join(_marked(row) for row in board.rows) + " |"]
+    lines.append("|---|---:|---:|" + "---:|" * len(board.rows))
+    for subset in strata:
+        cells = [interval(row.standings[subset.name].scores[RANKED_BY]) for row in board.rows]
+        lines.append(f"| {subset.name} | {subset.images} | {subset.groups} | {' | '.join(cells)} |")
+    return lines
+
+
+def _plain(board: Board) -> dict[str, Any]:
+    def one(estimate: Estimate | None) -> dict[str, float | None] | None:
+        return estimate and {"score": estimate.score, "low": estimate.low, "high": estimate.high}
+
+    rows = [
+        {
+            "model": row.name,
+            **{key: row.result.run[key] for key in ("key", "params", "protocol", "trained_on", "seconds_per_image", "tuning")},
+            "about": row.result.run["model"],
+            "standings": {
+                name: {"rank": s.rank, "behind": one(s.behind), "scores": {m: one(e) for m, e in s.scores.items()}}
+                for name, s in row.standings.items()
+            },
+        }
+        for row in board.rows
+    ]
+    return {
+        "dataset": board.card.name,
+        "split": board.split,
+        "digest": board.digest,
+        "ranked_by": RANKED_BY,
+        "subsets": [vars(subset) for subset in board.subsets],
+        "metrics": {name: metric.definition for name, metric in METRICS.items()},
+        "rows": rows,
+        "failures": [{"model": f.run["model"]["name"], "reason": f.run["reason"]} for f in board.failures],
+    }
+
+
+def _rests_on(subset: Subset) -> str:
+    return f"{subset.images} images in {subset.groups} groups"
+
+
+def _marked(row: BoardRow) -> str:
+    return f"{row.name} {MARK}" if row.result.run["trained_on"] else row.name

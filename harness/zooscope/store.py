@@ -1,0 +1,145 @@
+"""Predictions in the cache and results in a reports folder: content-addressed, atomic, never half-written."""
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zooscope import atomic
+from zooscope.cache import cache_folder
+from zooscope.errors import DataError
+from zooscope.imagefile import decode_array, encode_tiff, smallest_labels
+
+SCHEMA = "zooscope-run@1"
+LABELS = "labels.zip"
+
+
+class Predictions:
+    """Label images of one run, in the cache under the run's key; what a killed run wrote is found again."""
+
+    def __init__(self, key: str) -> None:
+        self.folder = cache_folder("predictions", key)
+
+    def has(self, id: str) -> bool:
+        """Whether the prediction of a sample is there, whole."""
+        return self._path(id).is_file()
+
+    def put(self, id: str, labels: NDArray[np.int32], objects: Mapping[str, NDArray[np.generic]], seconds: float) -> None:
+        """Write a prediction: `<id>.parquet` with a row an object, then `<id>.tif`, whose being there says done."""
+        if objects:
+            table = pd.DataFrame({"label": np.arange(1, labels.max(initial=0) + 1), **objects})
+            buffer = io.BytesIO()
+            table.to_parquet(buffer, index=False)
+            atomic.write_bytes(self.folder / f"{id}.parquet", buffer.getvalue())
+        about = json.dumps({"seconds": round(seconds, 4)})
+        atomic.write_bytes(self._path(id), encode_tiff(smallest_labels(labels), description=about))
+
+    def get(self, id: str) -> tuple[NDArray[np.int32], float]:
+        """Labels of a sample, and how many seconds the prediction took."""
+        import tifffile
+
+        with tifffile.TiffFile(self._path(id)) as file:
+            page = file.pages[0]
+            return page.asarray().astype(np.int32), float(json.loads(page.description)["seconds"])  # type: ignore[union-attr]
+
+    def _path(self, id: str) -> Path:
+        return self.folder / f"{id}.tif"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row on disk: `run` says what it is, `images` holds its records (none for a failed row)."""
+
+    folder: Path
+    run: Mapping[str, Any]
+
+    @cached_property
+    def images(self) -> pd.DataFrame:
+        """One row an image, indexed by id: group, stratum, seconds and the columns of the record."""
+        table = self.folder / "images.csv"
+        if not table.is_file():
+            return pd.DataFrame()
+        return pd.read_csv(table, dtype={"id": str, "group": str, "stratum": str}).set_index("id")
+
+    @property
+    def failed(self) -> bool:
+        """Whether the row is a failure with a reason."""
+        return self.run["status"] == "failed"
+
+    def labels(self, id: str) -> NDArray[np.int32] | None:
+        """The stored label image of a sample; None where the data's licence does not let it be published."""
+        path = self.folder / LABELS
+        if not path.is_file():
+            return None
+        with zipfile.ZipFile(path) as archive:
+            return decode_array(archive.read(f"{id}.tif"), suffix=".tif").astype(np.int32)
+
+
+class Results:
+    """The rows in a reports folder: `results/<data>@<version>/<split>/<model>@<digest8>/<key8>/`."""
+
+    def __init__(self, reports: Path) -> None:
+        self.reports = reports
+        self.root = reports / "results"
+
+    def find(self, request: str, *, dataset: str, split: str) -> Result | None:
+        """The finished row of a request, if it is there."""
+        for result in self.all(dataset=dataset, split=split):
+            if result.run["request"] == request and not result.failed:
+                return result
+        return None
+
+    def all(self, *, dataset: str, split: str) -> Iterator[Result]:
+        """Every row of a data set (id@version) and split, in the order of their folders."""
+        for path in sorted((self.root / dataset / split).glob("*/*/run.json")):
+            yield read_result(path.parent)
+
+    def splits(self) -> list[tuple[str, str]]:
+        """(data set, split) of which there are rows."""
+        return sorted({(p.parents[3].name, p.parents[2].name) for p in self.root.glob("*/*/*/*/run.json")})
+
+    def write(
+        self, run: Mapping[str, Any], images: pd.DataFrame, labels: Mapping[str, NDArray[np.int32]] | None
+    ) -> Result:
+        """Write a row, whole or not at all; a row of the same request (an earlier failure) makes way."""
+        model, data = run["model"], run["dataset"]
+        folder = self.root / f"{data['id']}@{data['version']}" / data["split"]
+        folder = folder / f"{model['name']}@{model['digest'][:8]}" / run["key"][:8]
+        with atomic.new_folder(folder) as building:
+            text = json.dumps({"schema": SCHEMA, **run}, indent=1, sort_keys=True) + "\n"
+            (building / "run.json").write_text(text, encoding="utf-8")
+            if len(images):
+                images.to_csv(building / "images.csv", index_label="id", lineterminator="\n", float_format="%.9g")
+            if labels:
+                _write_labels(building / LABELS, labels)
+        for other in list(self.all(dataset=f"{data['id']}@{data['version']}", split=data["split"])):
+            if other.run["request"] == run["request"] and other.folder != folder:
+                shutil.rmtree(other.folder)
+        return read_result(folder)
+
+
+def read_result(folder: Path) -> Result:
+    """A row from its folder; DataError for a record of another schema or a broken one."""
+    try:
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        if run["schema"] != SCHEMA:
+            raise DataError(f"{folder}: schema '{run['schema']}', this zooscope reads {SCHEMA}")
+    except (ValueError, KeyError) as error:
+        raise DataError(f"{folder}: not a result ({error}); delete it and run again") from error
+    return Result(folder, run)
+
+
+def _write_labels(path: Path, labels: Mapping[str, NDArray[np.int32]]) -> None:
+    """TIFFs in a zip whose bytes depend on the labels alone."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for id in sorted(labels):
+            archive.writestr(zipfile.ZipInfo(f"{id}.tif"), encode_tiff(smallest_labels(labels[id])))

@@ -1,0 +1,41 @@
+"""What every test may use: a cache of the session's own, the embedded demo set, and real data where a mirror has it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zooscope.data import Dataset, load_dataset
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The cache of this session: tests, and the processes that they start, never write into the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZOOSCOPE_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """The folder of real sources; tests that need it are skipped without."""
+    folder = os.environ.get("ZOOSCOPE_MIRROR", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("ZOOSCOPE_MIRROR names no folder of source files")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def demo() -> Dataset:
+    """The embedded data set: thirteen images, ten gray and three coloured."""
+    return load_dataset("demo")
+
+
+@pytest.fixture(scope="session")
+def dsb2018(mirror: Path, cache: Path) -> Dataset:
+    """The whole data set, decoded from the mirror once a session (half a minute)."""
+    if not any((mirror / "dsb2018").glob("*.zip")):
+        pytest.skip(f"{mirror} holds no dsb2018/*.zip")
+    return load_dataset("dsb2018", progress=False)

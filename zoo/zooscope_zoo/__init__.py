@@ -1,0 +1,1 @@
+"""The zoo: the methods that zooscope trains, and the models that it ships."""
