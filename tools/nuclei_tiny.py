@@ -9,10 +9,12 @@ Trained on the training split of dsb2018 alone; the decoder's parameters are cho
 import argparse
 import hashlib
 import io
+import itertools
 import tempfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -40,7 +42,7 @@ class TinyUNet(nn.Module):
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(_block(a, b) for a, b in zip([1, *widths], widths, strict=False))
-        self.up = nn.ModuleList(_block(a + b, a) for a, b in reversed(list(zip(widths, widths[1:], strict=False))))
+        self.up = nn.ModuleList(_block(a + b, a) for a, b in reversed(list(itertools.pairwise(widths))))
         self.head = nn.Conv2d(width, 2, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,7 +85,7 @@ def patches(pairs: list[Pair], rng: np.random.Generator) -> tuple[Tensor, Tensor
         image, target = np.pad(image, pad, mode="reflect"), np.pad(target, [(0, 0), *pad], mode="reflect")
         y, x = (int(rng.integers(size - PATCH + 1)) for size in image.shape)
         both = np.concatenate([image[None], target])[:, y : y + PATCH, x : x + PATCH]
-        both = np.rot90(both, rng.integers(4), axes=(1, 2))
+        both = np.rot90(both, int(rng.integers(4)), axes=(1, 2))
         both = both[:, ::-1] if rng.integers(2) else both
         images.append(both[:1] * rng.uniform(0.7, 1.3) + rng.uniform(-0.1, 0.1))
         targets.append(both[1:])
@@ -95,7 +97,7 @@ def train(state: Path, steps: int) -> None:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     pairs = [training_pair(sample) for sample in zooscope.load_dataset("dsb2018", split="train")]
-    network = TinyUNet().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    network = TinyUNet().to(memory_format=torch.channels_last)
     print(sum(p.numel() for p in network.parameters()), "parameters")
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=3e-3, total_steps=steps)
@@ -150,15 +152,20 @@ def _write(folder: Path, network: TinyUNet, *, params: dict[str, float] | None) 
     low, high = np.percentile(image, (1, 99.8))
     ready = torch.from_numpy(((image - low) / (high - low + 1e-6)).astype(np.float32))
     with torch.no_grad():
-        traced = torch.jit.trace(network, ready)
+        traced: Any = torch.jit.trace(network, ready)
         np.save(folder / "test_output.npy", network(ready).numpy())
     np.save(folder / "test_input.npy", image)
     (folder / "weights.pt").write_bytes(_bytes(traced))
-    sizes = {2: "y", 3: "x"}
+    sizes = {0: "batch", 2: "y", 3: "x"}
     torch.onnx.export(
-        *(network, (ready,), folder / "weights.onnx"),
-        **{"input_names": ["raw"], "output_names": ["maps"], "dynamic_axes": {"raw": sizes, "maps": sizes}},
-        **{"dynamo": False, "opset_version": 17},
+        network,
+        (ready,),
+        folder / "weights.onnx",
+        input_names=["raw"],
+        output_names=["maps"],
+        dynamic_axes={"raw": sizes, "maps": sizes},
+        dynamo=False,
+        opset_version=17,
     )
     picture = np.repeat(np.asarray(sample.image.values)[:256, :256, None], 3, axis=-1)
     (folder / "cover.png").write_bytes(imagecodecs.png_encode(picture.astype(np.uint8)))
@@ -166,7 +173,7 @@ def _write(folder: Path, network: TinyUNet, *, params: dict[str, float] | None) 
     (folder / "rdf.yaml").write_text(yaml.safe_dump(_rdf(folder, params), sort_keys=False))
 
 
-def _bytes(module: torch.jit.ScriptModule) -> bytes:
+def _bytes(module: Any) -> bytes:
     buffer = io.BytesIO()
     torch.jit.save(module, buffer)
     return buffer.getvalue()
@@ -190,7 +197,7 @@ def _rdf(folder: Path, params: dict[str, float] | None) -> dict[str, object]:
         "type": "model",
         "format_version": "0.5.10",
         "name": "Tiny nuclei U-Net",
-        "description": "A very small U-Net for nuclei in fluorescence, histology and brightfield: foreground and boundary.",
+        "description": "A very small U-Net for nuclei in light microscopy: probabilities of foreground and boundary.",
         "authors": [{"name": "the zooscope authors"}],
         "cite": [{"text": "Ronneberger et al., MICCAI 2015", "doi": "10.1007/978-3-319-24574-4_28"}],
         "license": "BSD-3-Clause",
@@ -238,7 +245,7 @@ to run in seconds; where accuracy matters, take a larger model.
 The training split of `dsb2018` (Data Science Bowl 2018 with corrected masks, CC0), split by field.
 
 ## Validation
-The decoder's parameters are the best ones on the validation split of `dsb2018`; `zooscope run` scores it on the test split.
+The decoder's parameters are the best ones on the validation split of `dsb2018`; the leaderboard has its test scores.
 
 ## Output
 Probabilities of foreground and boundary; a seeded watershed makes objects of them (`config.zooscope.decoder`).

@@ -92,8 +92,8 @@ BASELINES = (
         "local threshold and a distance watershed, tuned on the validation split",
         local_threshold,
         {
-            "block_px": (51, 101, 201),
-            "offset": (0.02, 0.05, 0.1),
+            "block_px": (51, 101, 201, 301),
+            "offset": (0.05, 0.1, 0.15, 0.2),
             "min_distance_px": (5, 9),
             "min_size_px": (32, 64),
         },

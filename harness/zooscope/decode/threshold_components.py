@@ -10,7 +10,7 @@ from skimage.transform import resize
 
 VERSION = 1
 SEARCH: dict[str, tuple[Any, ...]] = {
-    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98),
     "min_size_px": (0, 16, 32, 64),
 }
 

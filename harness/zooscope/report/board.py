@@ -41,7 +41,7 @@ class Subset:
 
 @dataclass(frozen=True)
 class Standing:
-    """A model on a subset: its rank (None on a stratum), its estimates by metric, and its paired difference to the best."""
+    """A model on a subset: its rank (None on a stratum), estimates by metric, and paired difference to the best."""
 
     rank: int | None
     scores: Mapping[str, Estimate]
@@ -96,7 +96,8 @@ def make_board(results: Sequence[Result], card: Card) -> Board:
     done = [result for result in results if not result.failed]
     stale = [r for r in done if r.run["records"] != RECORDS]
     if stale:
-        raise DataError(f"{stale[0].folder}: records are '{stale[0].run['records']}', not {RECORDS}; delete it and run again")
+        found = stale[0].run["records"]
+        raise DataError(f"{stale[0].folder}: records are '{found}', not {RECORDS}; delete it and run again")
     names = _names(done)
     table = done[0].images.sort_index() if done else pd.DataFrame()
     if any(list(result.images.sort_index().index) != list(table.index) for result in done):
@@ -106,7 +107,7 @@ def make_board(results: Sequence[Result], card: Card) -> Board:
     for name, kind, rows in _subsets(table, card):
         bootstrap = GroupBootstrap(list(table["group"][rows]))
         subsets.append(Subset(name, kind, bootstrap.images, bootstrap.groups))
-        records = [_records(result.images.sort_index()[rows]) for result in done]
+        records = [_records(result.images.sort_index().loc[rows]) for result in done]
         for mine, standing in zip(standings, _standings(bootstrap, records, ranked=kind != "stratum"), strict=True):
             mine[name] = standing
     rows = [BoardRow(result, name, standing) for result, name, standing in zip(done, names, standings, strict=True)]
@@ -138,8 +139,8 @@ def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, Any]]:
     found: list[tuple[str, str, Any]] = [("all", "all", np.ones(len(table), bool))]
     for name, pattern in card.subsets.items():
         found.append((name, "subset", np.array([fnmatch.fnmatchcase(stratum, pattern) for stratum in strata])))
-    if strata.nunique() > 1:
-        found += [(stratum, "stratum", (strata == stratum).to_numpy()) for stratum in sorted(strata.unique())]
+    if len(set(strata)) > 1:
+        found += [(stratum, "stratum", np.asarray(strata == stratum)) for stratum in sorted(set(strata))]
     return [item for item in found if item[2].any()]
 
 

@@ -41,7 +41,8 @@ def _grid(thresholds: Sequence[int]) -> str:
         for v in range(6)
     ]
     parts += [
-        f'<text x="{_x(p, thresholds):.1f}" y="{low + 16}" text-anchor="middle">{p / 100:.2f}</text>' for p in thresholds[::2]
+        f'<text x="{_x(p, thresholds):.1f}" y="{low + 16}" text-anchor="middle">{p / 100:.2f}</text>'
+        for p in thresholds[::2]
     ]
     parts.append(f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 6}" text-anchor="middle">IoU threshold</text>')
     return "".join(parts)
@@ -53,7 +54,8 @@ def _legend(ends: list[tuple[float, str, str]]) -> str:
     for place, (_, colour, name) in enumerate(sorted(ends)):
         y = TOP + 14 + 20 * place
         x = WIDTH - RIGHT + 18
-        parts.append(f'<circle cx="{x}" cy="{y - 4}" r="5" fill="{colour}"/><text x="{x + 12}" y="{y}">{escape(name[:30])}</text>')
+        parts.append(f'<circle cx="{x}" cy="{y - 4}" r="5" fill="{colour}"/>')
+        parts.append(f'<text x="{x + 12}" y="{y}">{escape(name[:30])}</text>')
     return "".join(parts)
 
 

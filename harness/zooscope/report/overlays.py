@@ -1,6 +1,7 @@
 """Pictures: an image with what was found, missed and invented, as outlines that a colour-blind eye can tell apart."""
 
 import base64
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -18,17 +19,17 @@ MAX_EDGE_PX = 640
 
 def overlay(image: xr.DataArray, prediction: NDArray[np.int32], truth: NDArray[np.int32]) -> NDArray[np.uint8]:
     """The image (y, x, 3) with outlines: hits and false objects as predicted, missed ones as annotated."""
-    pixels = as_rgb(image)
+    pixels: NDArray[np.uint8] = as_rgb(image)
     factor = 2 if max(truth.shape) * 2 <= MAX_EDGE_PX else 1
-    pixels, prediction, truth = (np.repeat(np.repeat(a, factor, 0), factor, 1) for a in (pixels, prediction, truth))
+    pixels, prediction, truth = _larger(pixels, factor), _larger(prediction, factor), _larger(truth, factor)
     overlap = Overlap.of(prediction, truth)
     matched = overlap.iou >= 0.5
     ids_true, ids_found = np.unique(truth[truth > 0]), np.unique(prediction[prediction > 0])
     missed = np.setdiff1d(ids_true, ids_true[overlap.truth[matched]])
     false = np.setdiff1d(ids_found, ids_found[overlap.predicted[matched]])
-    edges = find_boundaries(prediction, mode="inner")
+    edges = _outlines(prediction)
     invented = np.isin(prediction, false) & (prediction > 0)
-    pixels[find_boundaries(np.where(np.isin(truth, missed), truth, 0), mode="inner")] = MISSED
+    pixels[_outlines(np.where(np.isin(truth, missed), truth, 0))] = MISSED
     pixels[edges & ~invented] = HIT
     pixels[edges & invented] = FALSE
     return _limited(pixels)
@@ -48,6 +49,16 @@ def data_uri(pixels: NDArray[np.uint8]) -> str:
     """Pixels (y, x, 3) as a WebP to be written into a page."""
     encoded = imagecodecs.webp_encode(np.ascontiguousarray(pixels), level=82)
     return "data:image/webp;base64," + base64.b64encode(encoded).decode()
+
+
+def _larger(array: NDArray[Any], factor: int) -> NDArray[Any]:
+    return np.repeat(np.repeat(array, factor, 0), factor, 1)
+
+
+def _outlines(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Two pixels wide, inside each object, so that they survive a smaller display."""
+    edges = find_boundaries(labels, mode="inner")
+    return edges | (find_boundaries(np.where(edges, 0, labels), mode="inner") & (labels > 0))
 
 
 def _limited(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ import numpy as np
 from zooscope.data.dataset import Dataset
 from zooscope.metrics import METRICS, instances
 from zooscope.report import tables
-from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow, Standing
+from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow
 from zooscope.report.curve import ap_curves
 from zooscope.report.overlays import data_uri, overlay
 from zooscope.stats import LEVEL, MIN_GROUPS, Estimate
@@ -24,11 +24,12 @@ def html(board: Board, data: Dataset | None) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("zooscope.report", "."), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["interval"] = tables.interval
     environment.filters["breaks"] = _breaks
     return environment.get_template("page.html.j2").render(
         board=board,
         metrics={name: METRICS[name] for name in SHOWN},
+        main=SHOWN[:4],
+        more=SHOWN[4:],
         ranked_by=METRICS[RANKED_BY],
         level=f"{LEVEL:.0%}",
         min_groups=MIN_GROUPS,
@@ -38,7 +39,6 @@ def html(board: Board, data: Dataset | None) -> str:
         verdicts={subset.name: verdict(board, subset.name) for subset in board.subsets if subset.kind != "stratum"},
         order=lambda subset: sorted(board.rows, key=lambda row: -row.standings[subset].scores[RANKED_BY].score),
         bar=_bar,
-        behind=_behind,
         curves={s.name: ap_curves(board, s.name, instances.THRESHOLDS) for s in board.subsets if s.kind != "stratum"},
         galleries=[(row, _gallery(row, data)) for row in board.rows] if data is not None else [],
         has_pictures=data is not None,
@@ -53,10 +53,11 @@ def verdict(board: Board, subset: str) -> str:
         return "No model could be ranked."
     best = ordered[0]
     ties = [row.name for row in ordered[1:] if row.standings[subset].rank == 1]
-    score = tables.interval(best.standings[subset].scores[RANKED_BY])
-    text = f"{best.name} leads with {METRICS[RANKED_BY].label} {score}"
-    if best.standings[subset].scores[RANKED_BY].low is None:
+    score = best.standings[subset].scores[RANKED_BY]
+    text = f"{best.name} leads: {METRICS[RANKED_BY].label} of {score.score:.3f}"
+    if score.low is None or score.high is None:
         return f"{text}. Too few groups to say how sure that is."
+    text += f" ({LEVEL:.0%} interval {score.low:.3f} to {score.high:.3f})"
     if ties:
         return f"{text}; the data cannot tell it apart from {_listed(ties)}."
     return f"{text}, surely ahead of the {_count(len(ordered) - 1)}." if len(ordered) > 1 else f"{text}."
@@ -96,10 +97,6 @@ def _bar(estimate: Estimate) -> dict[str, float]:
     low = estimate.low if estimate.low is not None else estimate.score
     high = estimate.high if estimate.high is not None else estimate.score
     return {"left": 100 * low, "width": 100 * (high - low), "dot": 100 * estimate.score}
-
-
-def _behind(standing: Standing) -> str:
-    return tables.interval(standing.behind) if standing.behind else "best"
 
 
 def _breaks(text: str) -> Any:

@@ -14,6 +14,9 @@ MARK = "†"
 """Beside a model that may have been trained on these very images."""
 
 
+_OF_A_RUN = ("key", "params", "protocol", "trained_on", "seconds_per_image", "tuning")
+
+
 def markdown(board: Board) -> str:
     """The whole leaderboard for a README or a pull request."""
     lines = [
@@ -22,8 +25,8 @@ def markdown(board: Board) -> str:
         f"`{board.card.name}`, split {board.split}: {_rests_on(board.subsets[0]) if board.subsets else 'no rows'}. "
         f"Licence {board.card.licence}. Content `{board.digest[:12]}`.",
         "",
-        f"Ranked by {METRICS[RANKED_BY].label} (`{RANKED_BY}`); rows that a paired {LEVEL:.0%} interval cannot tell apart "
-        "share a rank. Brackets: interval from resampling groups.",
+        f"Ranked by {METRICS[RANKED_BY].label} (`{RANKED_BY}`); rows that a paired {LEVEL:.0%} interval cannot tell "
+        "apart share a rank. Brackets: interval from resampling groups.",
     ]
     for subset in board.subsets:
         if subset.kind != "stratum":
@@ -74,7 +77,7 @@ def footnotes(board: Board) -> list[str]:
 
 
 def interval(estimate: Estimate) -> str:
-    """".674 [.573, .761]"; without brackets where groups are too few."""
+    """Score and interval as "0.674 [0.573, 0.761]"; the score alone where groups are too few."""
     if estimate.low is None or estimate.high is None:
         return f"{estimate.score:.3f}"
     return f"{estimate.score:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
@@ -98,7 +101,8 @@ def how(result: Result) -> str:
     parts = [f"{run['protocol'][key]}" for key in ("weights", "device", "decoder") if key in run["protocol"]]
     values = ", ".join(f"{name} {value}" for name, value in sorted(run["params"].items()))
     if run["tuning"]:
-        parts.append(f"{values} (best {run['tuning']['objective']} on {run['tuning']['split']}: {run['tuning']['score']:.3f})")
+        tuning = run["tuning"]
+        parts.append(f"{values} (best {tuning['objective']} on {tuning['split']}: {tuning['score']:.3f})")
     elif values:
         parts.append(f"{values} (fixed)")
     return "; ".join(parts)
@@ -134,7 +138,7 @@ def _plain(board: Board) -> dict[str, Any]:
     rows = [
         {
             "model": row.name,
-            **{key: row.result.run[key] for key in ("key", "params", "protocol", "trained_on", "seconds_per_image", "tuning")},
+            **{key: row.result.run[key] for key in _OF_A_RUN},
             "about": row.result.run["model"],
             "standings": {
                 name: {"rank": s.rank, "behind": one(s.behind), "scores": {m: one(e) for m, e in s.scores.items()}}

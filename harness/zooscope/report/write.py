@@ -26,7 +26,8 @@ def boards(results: Results, *, dataset: str | None = None) -> list[Board]:
     """The leaderboards of all results, or of one data set."""
     found = [(data, split) for data, split in results.splits() if dataset in (None, data.partition("@")[0])]
     if not found:
-        raise UsageError(f"{results.root}: no results{f' of {dataset!r}' if dataset else ''}; `zooscope run` makes some")
+        of = f" of '{dataset}'" if dataset else ""
+        raise UsageError(f"{results.root}: no results{of}; `zooscope run` makes some")
     return [make_board(*_current(list(results.all(dataset=data, split=split)))) for data, split in found]
 
 
