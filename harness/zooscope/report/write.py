@@ -9,6 +9,7 @@ from zooscope.errors import DataError, UsageError
 from zooscope.report import tables
 from zooscope.report.board import Board, make_board
 from zooscope.report.page import html
+from zooscope.runkey import digest_of
 from zooscope.store import Result, Results
 
 
@@ -41,9 +42,17 @@ def data_of(board: Board) -> Dataset | None:
 
 
 def _current(results: list[Result]) -> tuple[list[Result], Card]:
-    """Rows on the content that the card describes; without a card's digest, on that of the newest row."""
+    """The newest row of each model on the card's content; where the card has no digest, on that of the newest row."""
     about = max(results, key=lambda result: result.run["created"]).run["dataset"]
     bundled = {card.name: card for card in (find_card(id)[0] for id in card_ids())}
     card = bundled.get(f"{about['id']}@{about['version']}") or folder_card(about["id"], splits=())
     digest = card.digest or about["digest"]
-    return [result for result in results if result.run["dataset"]["digest"] == digest], card
+    current = [result for result in results if result.run["dataset"]["digest"] == digest]
+    return list({_stands_for(result): result for result in sorted(current, key=lambda r: r.run["created"])}.values()), card
+
+
+def _stands_for(result: Result) -> str:
+    """What a newer row replaces on a leaderboard: the same model run the same way, tuned or predicted by older code."""
+    run = result.run
+    protocol = {key: value for key, value in run["protocol"].items() if key != "predict_version"}
+    return digest_of(run["model"]["name"], run["model"]["digest"], protocol)

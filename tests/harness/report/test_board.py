@@ -1,0 +1,94 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stardist.matching import matching_dataset
+
+from zooscope.data import Dataset
+from zooscope.errors import DataError
+from zooscope.report.board import RANKED_BY, Board, make_board
+from zooscope.store import Results, read_result
+
+
+def test_rows_come_best_first_and_failures_keep_their_reasons(board: Board) -> None:
+    scores = [row.standings["all"].scores[RANKED_BY].score for row in board.rows]
+    assert scores == sorted(scores, reverse=True)
+    assert [failed.run["model"]["name"] for failed in board.failures] == ["broken <b>"]
+    assert "Keras" in board.failures[0].run["reason"]
+
+
+def test_per_image_and_pooled_scores_equal_stardists_on_the_stored_label_images(board: Board, demo: Dataset) -> None:
+    data = demo.only("test")
+    for row in board.rows:
+        truth = [data[id].target for id in data.ids]
+        stored = [row.result.labels(id) for id in data.ids]
+        for percent in (50, 75, 90):
+            for how, by_image in (("per-image", True), ("pooled", False)):
+                theirs = matching_dataset(truth, stored, thresh=percent / 100, by_image=by_image, show_progress=False)
+                ours = row.standings["all"].scores[f"ap{percent}.{how}@1"].score
+                assert ours == pytest.approx(theirs.accuracy, abs=1e-9)
+
+
+def test_subsets_and_strata_are_scored_on_their_own_images(board: Board, demo: Dataset) -> None:
+    row = board.rows[0]
+    images = row.result.images
+    parts = {name: images["stratum"].str.startswith(name) for name in ("fluorescence", "histology")}
+    assert {s.name: s.images for s in board.subsets if s.kind == "subset"} == {
+        n: int(p.sum()) for n, p in parts.items()
+    }
+    for name, part in parts.items():
+        accuracy = images["tp50"] / (images["true"] + images["predicted"] - images["tp50"])
+        assert row.standings[name].scores[RANKED_BY].score == pytest.approx(accuracy[part].mean())
+    assert sum(s.images for s in board.subsets if s.kind == "stratum") == len(demo.only("test"))
+
+
+def test_a_part_with_fewer_than_ten_groups_has_no_interval(board: Board) -> None:
+    groups = {subset.name: subset.groups for subset in board.subsets}
+    for name, standing in board.rows[0].standings.items():
+        assert (standing.scores[RANKED_BY].low is None) == (groups[name] < 10)
+
+
+def test_the_best_model_is_behind_nobody_and_the_others_are_compared_to_it_pairwise(board: Board) -> None:
+    best, second = (row.standings["all"] for row in board.rows)
+    assert best.behind is None
+    assert second.behind is not None
+    gap = second.scores[RANKED_BY].score - best.scores[RANKED_BY].score
+    assert second.behind.score == pytest.approx(gap)
+    assert second.behind.low <= gap <= second.behind.high
+
+
+def test_rows_on_other_content_never_share_a_board(reports: Path, demo: Dataset) -> None:
+    results = list(Results(reports).all(dataset="demo@1", split="test"))
+    other = replace(results[0], run={**results[0].run, "dataset": {**results[0].run["dataset"], "digest": "0" * 64}})
+    with pytest.raises(DataError, match="cannot stand in one board"):
+        make_board([other, *results[1:]], demo.card)
+
+
+def test_the_table_has_a_line_a_score_and_one_a_failure(board: Board) -> None:
+    table = board.table()
+    assert list(table.columns) == ["model", "subset", "metric", "score", "low", "high", "images", "groups", "reason"]
+    assert table["reason"].notna().sum() == 1
+    scored = table[table["reason"].isna()]
+    assert np.isfinite(scored["score"].astype(float)).all()
+    assert not scored.duplicated(["model", "subset", "metric"]).any()
+
+
+@pytest.mark.parametrize("path", sorted(Path(__file__).parents[3].glob("reports/results/dsb2018@1/test/*/*/run.json")))
+def test_every_committed_row_of_dsb2018_equals_stardists_scores_of_its_label_images(
+    path: Path, dsb2018: Dataset
+) -> None:
+    result = read_result(path.parent)
+    data = dsb2018.only("test")
+    assert result.run["dataset"]["digest"] == data.digest
+    if result.failed:
+        assert result.run["reason"]
+        return
+    scores = make_board([result], data.card).rows[0].standings["all"].scores
+    truth = [data[id].target for id in data.ids]
+    stored = [result.labels(id) for id in data.ids]
+    for percent in range(50, 100, 5):
+        by_image = matching_dataset(truth, stored, thresh=percent / 100, by_image=True, show_progress=False)
+        pooled = matching_dataset(truth, stored, thresh=percent / 100, by_image=False, show_progress=False)
+        assert scores[f"ap{percent}.per-image@1"].score == pytest.approx(by_image.accuracy, abs=1e-9)
+        assert scores[f"ap{percent}.pooled@1"].score == pytest.approx(pooled.accuracy, abs=1e-9)

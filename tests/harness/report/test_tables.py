@@ -1,0 +1,43 @@
+import csv
+import io
+import json
+
+from zooscope.report import tables
+from zooscope.report.board import RANKED_BY, Board
+
+
+def test_markdown_shows_ranks_intervals_failures_and_how_rows_were_made(board: Board) -> None:
+    text = tables.markdown(board)
+    estimate = board.rows[0].standings["all"].scores[RANKED_BY]
+    assert f"{estimate.score:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]" in text
+    assert "| broken <b> |" in text
+    assert "best ap.per-image@1 on validation" in text
+    assert "No intervals: fewer than 10 groups." in text
+
+
+def test_every_row_of_a_markdown_table_has_as_many_cells_as_its_head(board: Board) -> None:
+    widths: list[int] = []
+    for line in [*tables.markdown(board).splitlines(), ""]:
+        if line.startswith("|"):
+            widths.append(line.count("|"))
+        elif widths:
+            assert len(set(widths)) == 1
+            widths = []
+
+
+def test_json_and_csv_hold_the_same_scores(board: Board) -> None:
+    told = json.loads(tables.json_text(board))
+    lines = {
+        (line["model"], line["subset"], line["metric"]): line
+        for line in csv.DictReader(io.StringIO(tables.csv_text(board)))
+    }
+    for row in told["rows"]:
+        for subset, standing in row["standings"].items():
+            for metric, estimate in standing["scores"].items():
+                assert abs(float(lines[row["model"], subset, metric]["score"]) - estimate["score"]) < 1e-6
+
+
+def test_nothing_in_a_leaderboard_tells_a_path_of_the_machine(board: Board) -> None:
+    for text in (tables.markdown(board), tables.json_text(board), tables.csv_text(board)):
+        assert "/tmp" not in text
+        assert "/home" not in text
