@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zooscope.data.dataset import Dataset, load_dataset
-    from zooscope.evaluate import evaluate
     from zooscope.model import load_model
+    from zooscope.rows import evaluate
     from zooscope.sample import Sample, Task
 
 __all__ = ["Dataset", "Sample", "Task", "evaluate", "load_dataset", "load_model"]
@@ -15,7 +15,7 @@ _HOME = {
     "Dataset": "zooscope.data.dataset",
     "Sample": "zooscope.sample",
     "Task": "zooscope.sample",
-    "evaluate": "zooscope.evaluate",
+    "evaluate": "zooscope.rows",
     "load_dataset": "zooscope.data.dataset",
     "load_model": "zooscope.model",
 }

@@ -83,9 +83,7 @@ def local_threshold(
 
 
 BASELINES = (
-    Baseline(
-        "otsu-watershed", 1, "Otsu's threshold and a distance watershed; nothing is tuned", otsu_watershed, {}
-    ),
+    Baseline("otsu-watershed", 1, "Otsu's threshold and a distance watershed; nothing is tuned", otsu_watershed, {}),
     Baseline(
         "local-threshold",
         1,

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from zooscope import plugins
-from zooscope.errors import UsageError, ZooscopeError
+from zooscope.errors import ZooscopeError
 
 if TYPE_CHECKING:
     from zooscope.data.dataset import Dataset
     from zooscope.report.board import Board
-    from zooscope.store import Result
+    from zooscope.rows import Row
+    from zooscope.store import Results
 
-OK, WRONG_USE, ROWS_FAILED = 0, 2, 3
+OK, CHECK_FAILED, WRONG_USE, ROWS_FAILED = 0, 1, 2, 3
 
 Reports = Annotated[Path, typer.Option("--reports", help="Folder for results and leaderboards.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")]
@@ -34,14 +35,18 @@ class _Verbs(TyperGroup):
         return [*super().list_commands(ctx), *plugins.names("commands")]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """A verb; one from elsewhere is a stand-in while help is printed."""
+        """A verb; one from elsewhere is a stand-in with its help."""
         own = super().get_command(ctx, cmd_name)
         if own or cmd_name not in plugins.names("commands"):
             return own
-        called = cmd_name in sys.argv[1:]
-        if not called:
-            return cast(Any, typer.core.TyperCommand)(cmd_name, help="From another distribution.")
-        return typer.main.get_command(plugins.load("commands", cmd_name))
+        return cast(Any, TyperCommand)(cmd_name, help=plugins.summary("commands", cmd_name))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb that is called, with its arguments."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name and super().get_command(ctx, name) is None and command is not None:
+            command = typer.main.get_command(plugins.load("commands", name))
+        return name, command, rest
 
 
 app = typer.Typer(
@@ -69,9 +74,9 @@ def list_command(as_json: Json = False) -> None:
 
     found = {
         "data sets": {id: find_card(id)[0].title for id in card_ids()},
-        "models": {id: "shipped" for id in plugins.names("models")},
-        "baselines": {id: "" for id in baseline_ids()},
-        "decoders": {id: "" for id in plugins.names("decoders")},
+        "models": dict.fromkeys(plugins.names("models"), "shipped"),
+        "baselines": dict.fromkeys(baseline_ids(), ""),
+        "decoders": dict.fromkeys(plugins.names("decoders"), ""),
         "metrics": {name: metric.definition for name, metric in METRICS.items()},
     }
     if as_json:
@@ -92,7 +97,9 @@ def fetch(dataset: str, as_json: Json = False) -> None:
     counts = {split: len(data.only(split)) for split in data.splits}
     leaks = data.leaks() if "test" in counts and "train" in counts else []
     if as_json:
-        _print_json({"id": data.card.id, "digest": data.digest, "folder": str(data.folder), "splits": counts, "leaks": leaks})
+        _print_json(
+            {"id": data.card.id, "digest": data.digest, "folder": str(data.folder), "splits": counts, "leaks": leaks}
+        )
         return
     typer.echo(f"{data.name}: {len(data)} images, content {data.digest[:12]}, in {data.folder}")
     for split, count in counts.items():
@@ -103,35 +110,49 @@ def fetch(dataset: str, as_json: Json = False) -> None:
 
 @app.command()
 def run(
-    model: Annotated[list[str], typer.Option("--model", help="Package, shipped id or baseline:<name>@<version>; repeat.")],
+    model: Annotated[
+        list[str], typer.Option("--model", help="Package, shipped id or baseline:<name>@<version>; repeat.")
+    ],
     dataset: Annotated[list[str], typer.Option("--dataset", help="Data set id or folder; repeat.")],
     split: Split = "test",
     device: Device = "auto",
     weights: Weights = None,
     decoder: DecoderName = None,
     time_limit: Annotated[float, typer.Option(help="Seconds that opening a model, or one image, may take.")] = 600,
+    retry: Annotated[bool, typer.Option("--retry", help="Run models again that crashed or hung before.")] = False,
     reports: Reports = Path("reports"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the rows and the expected time; compute nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the rows and the expected time; compute nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Predict, score and rank models x data sets. Whatever was done before is not done again."""
     from zooscope.data import load_dataset
-    from zooscope.evaluate import plan_rows, run_row
+    from zooscope.rows import plan_rows, run_row
     from zooscope.store import Results
 
-    results, failed = Results(reports), 0
+    results, failed, told = Results(reports), 0, list[Any]()
     for name in dataset:
         data = load_dataset(name)
         rows = plan_rows(
             model, data, split=split, device=device, weights=weights, decoder=decoder, time_limit_s=time_limit
         )
         if dry_run:
-            for row in rows:
-                typer.echo(f"{data.name} {split}  {row.contender.name}  {_expected(row, results)}")
+            expected = ((row.contender.name, _expected(row, results)) for row in rows)
+            told += [{"dataset": data.name, "split": split, "model": name, "expected": text} for name, text in expected]
             continue
-        done = [run_row(row, results, progress=True) for row in rows]
-        failed += sum(result.failed for result in done)
-        _write_and_show(results, data, split, as_json=as_json)
+        results.prepare()
+        for row in rows:
+            result = run_row(row, results, progress=True, retry=retry)
+            failed += result.failed
+            if result.run["model"]["name"] != row.contender.name:
+                typer.echo(f"note: {row.contender.name} computes the same as {result.run['model']['name']}", err=True)
+        told.append(_write_and_show(results, data, split, quiet=as_json))
+    if as_json:
+        _print_json(told)
+    elif dry_run:
+        for row in told:
+            typer.echo("  ".join(row.values()))
     if failed:
         raise typer.Exit(ROWS_FAILED)
 
@@ -150,12 +171,17 @@ def score(
 ) -> None:
     """Score label images that another tool made: FOLDER holds <id>.tif of every image of the split."""
     from zooscope.data import load_dataset
+    from zooscope.data.card import known_names
     from zooscope.external import score_folder
     from zooscope.store import Results
 
     data, results = load_dataset(dataset), Results(reports)
+    for unknown in sorted(set(trained_on or ()) - known_names() - {data.card.id}):
+        typer.echo(f"note: --trained-on {unknown}: zooscope knows no data set of that name; it marks nothing", err=True)
     score_folder(folder, data.only(split), name=name, results=results, trained=trained_on, progress=True)
-    _write_and_show(results, data, split, as_json=as_json)
+    board = _write_and_show(results, data, split, quiet=as_json)
+    if as_json:
+        _print_json(board)
 
 
 @app.command()
@@ -169,28 +195,56 @@ def report(
     from zooscope.report.write import boards, data_of, write_board
     from zooscope.store import Results
 
-    folder = load_dataset(dataset) if dataset and Path(dataset).is_dir() else None
-    for board in boards(Results(reports), dataset=folder.card.id if folder else dataset):
-        data = folder.only(board.split) if folder else data_of(board)
-        _show(board, write_board(board, reports, data), as_json=as_json)
+    own = load_dataset(dataset) if dataset and (Path(dataset).is_dir() or dataset.endswith(".toml")) else None
+    told = list[Any]()
+    for board in boards(Results(reports), dataset=own.card.id if own else dataset):
+        data = own.only(board.split) if own and own.digest == board.digest else data_of(board)
+        told.append(_show(board, write_board(board, reports, data), quiet=as_json))
+    if as_json:
+        _print_json(told)
 
 
 @app.command()
 def predict(
     package: str,
-    images: Annotated[list[Path], typer.Argument(help="Image files (TIFF, PNG, JPEG, BMP, NPY).")],
+    images: Annotated[list[Path], typer.Argument(help="Image files or folders of them (TIFF, PNG, JPEG, BMP, NPY).")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the label images.")],
     device: Device = "auto",
     weights: Weights = None,
+    decoder: DecoderName = None,
     overwrite: Annotated[bool, typer.Option(help="Replace label images that are there already.")] = False,
 ) -> None:
     """Segment images with a package: writes <name>.tif label images, never over existing ones unless told."""
     from zooscope.files import predict_files
 
-    for path, objects in predict_files(
-        package, images, output, device=device, weights=weights, overwrite=overwrite, progress=True
-    ):
+    done = predict_files(
+        package, images, output, device=device, weights=weights, decoder=decoder, overwrite=overwrite, progress=True
+    )
+    for path, objects in done:
         typer.echo(f"{path}: {objects} objects")
+
+
+@app.command()
+def check(
+    package: str,
+    trust: Annotated[bool, typer.Option("--trust", help="Also run the package's own Python.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Test a package: format, core's tests, agreement of its weights formats, what other tools need."""
+    from dataclasses import asdict
+
+    from zooscope.check import check as findings
+    from zooscope.model import find_package
+
+    found = []
+    for finding in findings(find_package(package), trust=trust):
+        found.append(finding)
+        if not as_json:
+            typer.echo(str(finding))
+    if as_json:
+        _print_json([asdict(finding) for finding in found])
+    if any(finding.level == "error" for finding in found):
+        raise typer.Exit(CHECK_FAILED)
 
 
 @app.command()
@@ -199,13 +253,15 @@ def demo(as_json: Json = False) -> None:
     from zooscope.cache import cache_folder
     from zooscope.contender import baseline_ids
     from zooscope.data import load_dataset
-    from zooscope.evaluate import plan_rows, run_row
+    from zooscope.rows import plan_rows, run_row
     from zooscope.store import Results
 
     data, results = load_dataset("demo"), Results(cache_folder("demo"))
     rows = plan_rows([*plugins.names("models"), *baseline_ids()], data)
     done = [run_row(row, results, progress=True) for row in rows]
-    _write_and_show(results, data, "test", as_json=as_json)
+    board = _write_and_show(results, data, "test", quiet=as_json)
+    if as_json:
+        _print_json(board)
     if any(result.failed for result in done):
         raise typer.Exit(ROWS_FAILED)
 
@@ -217,12 +273,15 @@ def main() -> None:
     except ZooscopeError as error:
         typer.echo(f"zooscope: {error}", err=True)
         raise SystemExit(WRONG_USE) from None
+    except OSError as error:
+        typer.echo(f"zooscope: {error.filename or 'a file'}: {error.strerror or error}", err=True)
+        raise SystemExit(WRONG_USE) from None
 
 
-def _expected(row: Any, results: Any) -> str:
+def _expected(row: "Row", results: "Results") -> str:
     """What a dry run says of a row."""
     from zooscope.errors import PackageError, WorkerError
-    from zooscope.evaluate import expected_seconds
+    from zooscope.rows import expected_seconds
 
     try:
         seconds = expected_seconds(row, results)
@@ -231,28 +290,28 @@ def _expected(row: Any, results: Any) -> str:
     return f"{len(row.data)} images, about {seconds:.0f} s" if seconds else "done already"
 
 
-def _write_and_show(results: Any, data: "Dataset", split: str, *, as_json: bool) -> None:
-    """Write and print the leaderboard of a data set with all rows that there are."""
-    from zooscope.report.write import boards, write_board
+def _write_and_show(results: "Results", data: "Dataset", split: str, *, quiet: bool) -> dict[str, Any]:
+    """Write and show the leaderboard of a data set's split with all rows that there are."""
+    from zooscope.report.write import board_of, write_board
 
-    for board in boards(results, dataset=data.card.id):
-        if board.split == split and board.digest == data.digest:
-            _show(board, write_board(board, results.reports, data.only(split)), as_json=as_json)
+    part = data.only(split)
+    board = board_of(results, part)
+    return _show(board, write_board(board, results.reports, part), quiet=quiet)
 
 
-def _show(board: "Board", page: Path, *, as_json: bool) -> None:
-    from rich.console import Console
-
+def _show(board: "Board", page: Path, *, quiet: bool) -> dict[str, Any]:
+    """Print a leaderboard unless `quiet`; return it as JSON types."""
     from zooscope.report import tables
 
-    if as_json:
-        typer.echo(tables.json_text(board))
-        return
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    console.print(tables.terminal(board))
-    for line in tables.footnotes(board):
-        typer.echo(line)
-    typer.echo(f"page: {page}")
+    if not quiet:
+        from rich.console import Console
+
+        console = Console(width=None if sys.stdout.isatty() else 150)
+        console.print(tables.terminal(board))
+        for line in tables.footnotes(board):
+            typer.echo(line)
+        typer.echo(f"page: {page}")
+    return tables.plain(board)
 
 
 def _print_json(value: Any) -> None:

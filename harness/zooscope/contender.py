@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from zooscope import plugins
 from zooscope.baselines import BASELINES, find_baseline
 from zooscope.channels import RULES, to_channels
 from zooscope.data.card import Card
@@ -53,7 +55,12 @@ class Contender:
 
 
 def contender(
-    model: str, *, weights: str | None = None, decoder: str | None = None, device: str = "cpu", time_limit_s: float = 600
+    model: str,
+    *,
+    weights: str | None = None,
+    decoder: str | None = None,
+    device: str = "cpu",
+    time_limit_s: float = 600,
 ) -> Contender:
     """A model as a user names it: a package's path, a shipped model's id, or `baseline:<name>@<version>`.
 
@@ -64,7 +71,7 @@ def contender(
     from zooscope.model import find_package
 
     path = find_package(model)
-    shipped = model if not Path(model).exists() else None
+    shipped = model if model in plugins.names("models") else None
     try:
         return _package(path, shipped, weights=weights, decoder=decoder, device=device, time_limit_s=time_limit_s)
     except PackageError as error:
@@ -77,16 +84,20 @@ def contender(
 def trained_on(about: Mapping[str, Any], card: Card, *, split: str) -> str | None:
     """Why a model's training set may hold the images of a split, or None.
 
-    A package that declares splits of this very data is believed. One that names the data set without a split, by
-    training_data or by a tag, may have seen all of it.
+    A declaration of splits is believed where it names this very data set, or the one whose samples and splits these
+    are; a declaration without splits, or of a related data set, whose splits cut elsewhere, may mean any image. Tags
+    count where neither is declared.
     """
-    names = {card.id, card.bioimageio_id, *card.known_as} - {None}
-    declared = [item for item in about.get("training_data", ()) if str(item.get("dataset", "")).lower() in names]
-    for item in declared:
-        splits = item.get("splits")
-        if splits is None or split in splits:
-            return f"its training data is declared as '{item['dataset']}'" + (f", split {split}" if splits else "")
-    tags = [] if declared else [tag for tag in about.get("tags", ()) if str(tag).lower() in names]
+    own = {card.id, card.part_of} - {None}
+    related = {card.bioimageio_id, *card.known_as} - {None, *own}
+    named = [(str(item.get("dataset", "")).lower(), item.get("splits")) for item in about.get("training_data", ())]
+    declared = [(name, splits) for name, splits in named if name in own | related]
+    for name, splits in declared:
+        if name in own and (splits is None or split in splits):
+            return f"its training data is declared as '{name}'" + (f", split {split}" if splits else "")
+        if name in related:
+            return f"its training data is declared as '{name}', which shares images with this data set"
+    tags = [] if declared else [tag for tag in about.get("tags", ()) if str(tag).lower() in own | related]
     return f"its tag '{tags[0]}' names this data set" if tags else None
 
 
@@ -121,7 +132,7 @@ class _Luminance:
 def _package(
     path: Path, shipped: str | None, *, weights: str | None, decoder: str | None, device: str, time_limit_s: float
 ) -> Contender:
-    from zooscope.decode import decoder_for, find_decoder, parameters
+    from zooscope.decode import decoder_for, find_decoder, parameters, run_decoder
     from zooscope.package import open_package
     from zooscope.predict.device import device_class
     from zooscope.predict.process import ModelProcess
@@ -154,7 +165,7 @@ def _package(
         params=parameters(found.decode) | dict(choice.params),
         search={} if package.decoder and package.decoder.id == choice.id else found.SEARCH,
         open=lambda: ModelProcess(path, weights=chosen, device=device, time_limit_s=time_limit_s),
-        decode=found.decode,
+        decode=partial(run_decoder, choice.id, found),
     )
 
 

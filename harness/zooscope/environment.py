@@ -6,7 +6,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-_TOLD = ("zooscope", "bioimageio.core", "torch", "onnxruntime-gpu", "onnxruntime", "numpy", "scipy", "scikit-image", "stardist")
+_TOLD = (
+    "zooscope",
+    "bioimageio.core",
+    "torch",
+    "onnxruntime-gpu",
+    "onnxruntime",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "stardist",
+)
 
 
 def environment() -> dict[str, Any]:
@@ -40,4 +50,6 @@ def _commit() -> dict[str, Any]:
 
 
 def _git(folder: Path, *words: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()

@@ -10,17 +10,27 @@ from numpy.typing import NDArray
 from zooscope.contender import trained_on
 from zooscope.data.dataset import Dataset
 from zooscope.data.digest import array_digest
+from zooscope.data.labels import refuse_foreground_masks
 from zooscope.environment import environment
 from zooscope.errors import DataError, UsageError
-from zooscope.evaluate import describe_data, finish
-from zooscope.imagefile import SUFFIXES, read_array
+from zooscope.imagefile import read_array
+from zooscope.rows import describe_data, finish
 from zooscope.runkey import digest_of
 from zooscope.sample import as_labels
 from zooscope.store import Result, Results
 
+SUFFIXES = (".tif", ".tiff", ".png", ".npy")
+"""What label images may come in; JPEG is not among them, since it changes the numbers of objects."""
+
 
 def score_folder(
-    folder: Path, data: Dataset, *, name: str, results: Results, trained: list[str] | None = None, progress: bool = False
+    folder: Path,
+    data: Dataset,
+    *,
+    name: str,
+    results: Results,
+    trained: list[str] | None = None,
+    progress: bool = False,
 ) -> Result:
     """Score `<id>.tif` (or .png, .npy) label images of every sample of a split.
 
@@ -36,8 +46,13 @@ def score_folder(
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise UsageError(f"name '{name}': letters, digits, '-', '_' and '.' are allowed")
     labels = {id: _labels(folder, id, data) for id in _complete(folder, data)}
+    refuse_foreground_masks(labels.values(), source=str(folder))
     digest = digest_of({id: array_digest(array) for id, array in labels.items()})
-    about = {"kind": "labels", "title": "label images made elsewhere", "training_data": [{"dataset": t} for t in trained or []]}
+    about = {
+        "kind": "labels",
+        "title": "label images made elsewhere",
+        "training_data": [{"dataset": t} for t in trained or []],
+    }
     request = digest_of(digest, data.digest, data.split, name, about)
     run = {
         "key": request,

@@ -15,16 +15,29 @@ SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".npy")
 
 
 def read_image(path: Path) -> xr.DataArray:
-    """A 2D gray or colour image with named dims; DataError names the file and what is wrong with it."""
+    """A 2D gray or colour image with named dims; DataError names the file and what is wrong with it.
+
+    Stacks, time series and multi-channel images are refused: which plane is meant is not ours to guess.
+    """
     array = read_array(path)
-    squeezed = array.reshape([size for size in array.shape if size > 1] or [1, 1]) if array.ndim > 3 else array
-    if squeezed.ndim == 2:
-        return as_image(squeezed, axes="yx", source=str(path))
-    if squeezed.ndim == 3 and squeezed.shape[-1] in (1, 3, 4):
-        return as_image(squeezed, axes="yxc", source=str(path))
-    if squeezed.ndim == 3 and squeezed.shape[0] in (1, 3, 4):
-        return as_image(np.moveaxis(squeezed, 0, -1), axes="yxc", source=str(path))
-    raise DataError(f"{path}: an array of shape {array.shape}; one 2D image, gray or RGB, is expected")
+    axes = _tiff_axes(path) if path.suffix.lower() in (".tif", ".tiff") else "?" * array.ndim
+    kept = [i for i, size in enumerate(array.shape) if size > 1 or array.ndim == 2]
+    axes, shape = "".join(axes[i] for i in kept), tuple(array.shape[i] for i in kept)
+    array = array.reshape(shape)
+    if array.ndim == 2:
+        return as_image(array, axes="yx", source=str(path))
+    if array.ndim == 3 and axes.startswith("S") and shape[0] in (3, 4):
+        return as_image(np.moveaxis(array, 0, -1), axes="yxc", source=str(path))
+    if array.ndim == 3 and shape[-1] in (3, 4) and (axes.endswith("S") or set(axes) & set("?QI")):
+        return as_image(array, axes="yxc", source=str(path))
+    told = f" with axes {axes}" if "?" not in axes else ""
+    raise DataError(f"{path}: an array of shape {array.shape}{told}; one 2D image, gray or RGB, is expected")
+
+
+def _tiff_axes(path: Path) -> str:
+    """One letter a dimension, as tifffile names them: S are the samples of a colour, Q is unknown."""
+    with tifffile.TiffFile(path) as file:
+        return file.series[0].axes
 
 
 def read_array(path: Path) -> NDArray[np.generic]:

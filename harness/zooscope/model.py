@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from zooscope import plugins
 from zooscope.channels import to_channels
-from zooscope.decode import decoder_for, find_decoder
+from zooscope.decode import decoder_for, find_decoder, run_decoder
 from zooscope.errors import PackageError, UsageError
-from zooscope.package import Package, open_package
+from zooscope.package import RDF_NAMES, Package, open_package
 from zooscope.predict.backends import BACKENDS
 from zooscope.predict.device import resolve_device
 from zooscope.predict.tiling import DEFAULT_HALO_PX, predict_tiled
@@ -29,8 +29,11 @@ class Model:
     device : "cpu" or "cuda:<index>".
     """
 
-    def __init__(self, package: Package, *, weights: str | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, package: Package, *, weights: str | None = None, device: str = "cpu", decoder: str | None = None
+    ) -> None:
         self.package = package
+        self._decoder = decoder
         self.weights_format = package.choose_weights(weights)
         self.device = device
         self._network = BACKENDS[self.weights_format](package.read_weights(self.weights_format), device=device)
@@ -45,9 +48,7 @@ class Model:
         halo = self.package.output.halo_px or (DEFAULT_HALO_PX, DEFAULT_HALO_PX)
         return finish(predict_tiled(self._run, ready, sizes=self.package.input.sizes, halo=halo))
 
-    def predict(
-        self, array: NDArray[np.generic], axes: str = "yx", *, return_maps: bool = False, **params: Any
-    ) -> Any:
+    def predict(self, array: NDArray[np.generic], axes: str = "yx", *, return_maps: bool = False, **params: Any) -> Any:
         """Label image int32 (y, x) of an image.
 
         Parameters
@@ -64,9 +65,10 @@ class Model:
         """
         image = as_image(np.asarray(array), axes=axes, source="the array")
         maps = self.maps(image)
-        choice = decoder_for(self.package)
+        choice = decoder_for(self.package, self._decoder)
         shape = (image.sizes["y"], image.sizes["x"])
-        labels, _ = find_decoder(choice.id, choice.version).decode(maps, shape, **{**choice.params, **params})
+        decoder = find_decoder(choice.id, choice.version)
+        labels, _ = run_decoder(choice.id, decoder, maps, shape, **{**choice.params, **params})
         return (labels, maps) if return_maps else labels
 
     def _run(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -77,7 +79,8 @@ class Model:
         if "c" not in axes:
             batch, source = batch.take(0, source.index("c")), source.replace("c", "")
         try:
-            out = self._network(np.ascontiguousarray(batch.transpose([source.index(letter) for letter in axes])))
+            ordered = np.transpose(batch, [source.index(letter) for letter in axes])
+            out = self._network(np.ascontiguousarray(ordered))
         except PackageError:
             raise
         except Exception as error:
@@ -86,7 +89,9 @@ class Model:
         return _channels_first(out, self.package.output.axes)
 
 
-def load_model(source: str | Path, *, weights: str | None = None, device: str = "auto") -> Model:
+def load_model(
+    source: str | Path, *, weights: str | None = None, device: str = "auto", decoder: str | None = None
+) -> Model:
     """Load a package for prediction in this process.
 
     Parameters
@@ -94,6 +99,7 @@ def load_model(source: str | Path, *, weights: str | None = None, device: str = 
     source : a package (zip or folder), or the id of a shipped model (`zooscope list`).
     weights : "torchscript" or "onnx"; the first that the package has by default.
     device : "auto", "cpu", "cuda" or "cuda:<index>".
+    decoder : id of the decoder that `predict` uses in place of the package's own or the default.
 
     Raises
     ------
@@ -101,19 +107,21 @@ def load_model(source: str | Path, *, weights: str | None = None, device: str = 
     """
     path = find_package(source)
     try:
-        return Model(open_package(path), weights=weights, device=resolve_device(device))
+        return Model(open_package(path), weights=weights, device=resolve_device(device), decoder=decoder)
     except PackageError as error:
         raise PackageError(f"{path}: {error}") from error
 
 
 def find_package(source: str | Path) -> Path:
-    """Path of a package given by path or by the id of a shipped model."""
-    if Path(source).exists():
-        return Path(source)
-    if str(source) in plugins.names("models"):
-        return plugins.load("models", str(source))()
+    """Path of a package given by the id of a shipped model or by path; an id comes before a file of that name."""
+    if isinstance(source, str) and source in plugins.names("models"):
+        return plugins.load("models", source)()
+    path = Path(source)
+    if (path.is_file() and path.suffix == ".zip") or any((path / name).is_file() for name in RDF_NAMES):
+        return path
     known = ", ".join(plugins.names("models"))
-    raise UsageError(f"model '{source}' is neither a package (zip or folder) nor one of the shipped: {known}")
+    what = "is no package" if path.exists() else "does not exist"
+    raise UsageError(f"model '{source}' {what}: a .zip, a folder with {RDF_NAMES[0]}, or one of the shipped: {known}")
 
 
 def _channels_first(out: NDArray[np.float32], axes: str) -> NDArray[np.float32]:

@@ -1,8 +1,9 @@
-"""A BioImage.IO package opened: what it says of itself, its digest, weights and processing. The network is in model.py."""
+"""A BioImage.IO package opened: what it says of itself, its digest, weights, processing. The network is in model.py."""
 
 import hashlib
 import io
 import logging
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ _NEEDS = {
     "pytorch_state_dict": "the package's own Python, which is not run",
 }
 _LETTERS = {"batch": "b", "channel": "c"}
+_SAY_NOTHING = ("description", "test_tensor", "sample_tensor")
+"""Keys of a tensor's description that change no answer."""
+
 _MAKES_OBJECTS = ("stardist_postprocessing", "cellpose_flow_dynamics")
 
 
@@ -55,7 +59,7 @@ class InputTensor:
 
 @dataclass(frozen=True)
 class OutputTensor:
-    """The one output: `axes` as in "bcyx", halo in pixels of the output (None where undeclared)."""
+    """The one output: `axes` as in "bcyx", halo in pixels of the image (None where undeclared)."""
 
     id: str
     axes: str
@@ -100,7 +104,7 @@ class Package:
 
     def read_weights(self, weights_format: str) -> bytes:
         """Bytes of a weights file."""
-        return _Files(self.path).read(self.weights[weights_format].member)
+        return Files(self.path).read(self.weights[weights_format].member)
 
     def processing(self) -> "Processing":
         """The package's own pre- and postprocessing, for whole images."""
@@ -114,15 +118,24 @@ def open_package(path: Path) -> Package:
     ------
     PackageError : the reason why it cannot be ranked, as one line that names no path.
     """
-    files = _Files(path)
-    rdf = _rdf(files)
+    try:
+        return _open(path)
+    except PackageError:
+        raise
+    except Exception as error:  # whatever else a stranger's description can hold
+        raise PackageError(f"its description cannot be read ({type(error).__name__}: {_one_line(error)})") from error
+
+
+def _open(path: Path) -> Package:
+    files = Files(path)
+    rdf = read_rdf(files)
     _refuse_early(rdf)
     description = _validated(files)
     weights = _weights(files, rdf)
-    digest = digest_of(_computing_part(rdf), {name: item.sha256 for name, item in weights.items()})
+    ours = _ours(rdf)
+    digest = digest_of(_computing_part(rdf, ours), {name: item.sha256 for name, item in weights.items()})
     (input_descr,), (output_descr,) = description.inputs, description.outputs
     _refuse_processing(input_descr.preprocessing, output_descr.postprocessing)
-    ours = (rdf.get("config") or {}).get("zooscope") or {}
     return Package(
         path=path,
         name=path.stem if path.is_file() else path.resolve().name,
@@ -135,7 +148,7 @@ def open_package(path: Path) -> Package:
         size_bytes=max(item.size_bytes for item in weights.values()),
         weights=weights,
         input=_input(input_descr),
-        output=_output(output_descr, _tested_channels(files, rdf)),
+        output=_output(output_descr, input_descr, _tested_channels(files, rdf)),
         decoder=_decoder(ours.get("decoder")),
         description=description,
     )
@@ -144,25 +157,33 @@ def open_package(path: Path) -> Package:
 def file_digest(path: Path) -> str:
     """Digest of a package that cannot be opened: over the bytes of its files, wherever they lie."""
     try:
-        files = _Files(path)
+        files = Files(path)
         return digest_of({name: hashlib.sha256(files.read(name)).hexdigest() for name in sorted(files.names)})
     except PackageError:
         return hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
 
 
 class Processing:
-    """A package's own operations, run by bioimageio.core on whole images (statistics never come from a tile)."""
+    """A package's own operations, run by bioimageio.core on whole images.
 
-    def __init__(self, description: Any, input: InputTensor, output: OutputTensor) -> None:
+    Statistics come from the one image, never from a tile of it and never from the images before it, also where a
+    package would take them over a batch or a data set that it does not carry.
+    """
+
+    def __init__(self, description: Any, given: InputTensor, output: OutputTensor) -> None:
         from bioimageio.core.proc_setup import setup_pre_and_postprocessing
 
-        self._input, self._output = input, output
+        self._input, self._output = given, output
+        # made anew for each image: core would go on averaging statistics over all images that came before
+        self._operations = lambda: setup_pre_and_postprocessing(description, dataset_for_initial_statistics=())
         try:
-            self._operations = setup_pre_and_postprocessing(description, dataset_for_initial_statistics=())
+            self._operations()
         except Exception as error:
             raise PackageError(f"its processing cannot be set up ({_one_line(error)})") from error
 
-    def begin(self, image: NDArray[np.generic]) -> tuple[NDArray[np.float32], Callable[[NDArray[np.float32]], NDArray[np.float32]]]:
+    def begin(
+        self, image: NDArray[np.generic]
+    ) -> tuple[NDArray[np.float32], Callable[[NDArray[np.float32]], NDArray[np.float32]]]:
         """Preprocess an image (c, y, x); return it and the function that postprocesses its maps (c, y, x)."""
         from bioimageio.core.sample import Sample as CoreSample
         from bioimageio.core.tensor import Tensor
@@ -170,16 +191,17 @@ class Processing:
 
         in_id, out_id = TensorId(self._input.id), TensorId(self._output.id)
         dims = ("batch", "channel", "y", "x")
-        array = image[None].astype(self._input.dtype)
+        array = _cast(image[None], self._input.dtype)
         # core's operations change the sample they are given, so each image gets its own
         sample = CoreSample(members={in_id: Tensor.from_numpy(array, dims=dims)}, stat={}, id=None)
-        for operation in self._operations.pre:
+        operations = self._operations()
+        for operation in operations.pre:
             operation(sample)
         ready = sample.members[in_id].data.transpose(*dims).to_numpy()[0]
 
         def finish(maps: NDArray[np.float32]) -> NDArray[np.float32]:
             sample.members[out_id] = Tensor.from_numpy(maps[None], dims=dims)
-            for operation in self._operations.post:
+            for operation in operations.post:
                 operation(sample)
             done = sample.members[out_id].data.transpose(*dims).to_numpy()[0]
             return np.ascontiguousarray(done, np.float32)
@@ -187,7 +209,18 @@ class Processing:
         return np.ascontiguousarray(ready, np.float32), finish
 
 
-class _Files:
+def _cast(array: NDArray[np.generic], dtype: str) -> NDArray[np.generic]:
+    """The array as the declared dtype; PackageError where that would wrap its values around."""
+    if np.dtype(dtype).kind in "ui" and array.size:
+        low, high, limits = array.min(), array.max(), np.iinfo(dtype)
+        if low < limits.min or high > limits.max:
+            raise PackageError(f"takes {dtype} images; this one has values from {low:g} to {high:g}")
+        if array.dtype.kind == "f":
+            array = np.rint(array)
+    return array.astype(dtype)
+
+
+class Files:
     """The files of a package, zip or folder, by their names inside it."""
 
     def __init__(self, path: Path) -> None:
@@ -226,10 +259,11 @@ class _reason:  # noqa: N801  reads as a statement
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DataError):
-            raise PackageError(str(error).removeprefix(f"{self._path}: ")) from error
+            raise PackageError(str(error).removeprefix(f"{self._path}: ").partition("; delete")[0]) from error
 
 
-def _rdf(files: _Files) -> dict[str, Any]:
+def read_rdf(files: Files) -> dict[str, Any]:
+    """A model's description as it was written; PackageError where it is none."""
     try:
         rdf = yaml.safe_load(files.read(files.rdf_name()))
     except yaml.YAMLError as error:
@@ -244,14 +278,16 @@ def _refuse_early(rdf: Mapping[str, Any]) -> None:
     """Reasons that need no validation; they come first because they say most."""
     inputs, outputs = (rdf.get("inputs") or []), (rdf.get("outputs") or [])
     if len(inputs) != 1 or len(outputs) != 1:
-        raise PackageError(f"takes {len(inputs)} inputs and gives {len(outputs)} outputs; one image in and one out is ranked")
+        raise PackageError(
+            f"takes {len(inputs)} inputs and gives {len(outputs)} outputs; one image in and one out is ranked"
+        )
     formats = list(rdf.get("weights") or {})
     if not set(formats) & set(RUNS_HERE):
         needs = "; ".join(f"{name} needs {_NEEDS.get(name, 'a runtime that zooscope lacks')}" for name in formats)
         raise PackageError(f"no TorchScript or ONNX weights: {needs or 'it has no weights at all'}")
 
 
-def _validated(files: _Files) -> Any:
+def _validated(files: Files) -> Any:
     """The description in the spec's newest format, whatever format it was written in."""
     import loguru
     from bioimageio.spec import InvalidDescr, ValidationContext, load_description
@@ -269,7 +305,7 @@ def _validated(files: _Files) -> Any:
     return description
 
 
-def _weights(files: _Files, rdf: Mapping[str, Any]) -> dict[str, Weights]:
+def _weights(files: Files, rdf: Mapping[str, Any]) -> dict[str, Weights]:
     found: dict[str, Weights] = {}
     for name in RUNS_HERE:
         entry = rdf["weights"].get(name)
@@ -281,15 +317,31 @@ def _weights(files: _Files, rdf: Mapping[str, Any]) -> dict[str, Weights]:
         content = files.read(member)
         sha256 = hashlib.sha256(content).hexdigest()
         if entry.get("sha256") not in (None, sha256):
-            raise PackageError(f"its {name} weights are damaged: sha256 is {sha256[:12]}, it says {entry['sha256'][:12]}")
+            raise PackageError(
+                f"its {name} weights are damaged: sha256 is {sha256[:12]}, it says {entry['sha256'][:12]}"
+            )
         found[name] = Weights(member, sha256, len(content))
     return found
 
 
-def _computing_part(rdf: Mapping[str, Any]) -> dict[str, Any]:
+def _ours(rdf: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the description says to zooscope."""
     ours = (rdf.get("config") or {}).get("zooscope") or {}
-    part = {key: rdf.get(key) for key in ("format_version", "inputs", "outputs")}
-    return part | {"decoder": ours.get("decoder")}
+    if not isinstance(ours, Mapping):
+        raise PackageError(f"config.zooscope is {ours!r}; keys with values are expected")
+    return ours
+
+
+def _computing_part(rdf: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides an answer: not texts, names of people, or test data."""
+    tensors = {key: _without_texts(rdf.get(key)) for key in ("inputs", "outputs")}
+    return {"format_version": rdf.get("format_version"), **tensors, "decoder": ours.get("decoder")}
+
+
+def _without_texts(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_texts(item) for key, item in value.items() if key not in _SAY_NOTHING}
+    return [_without_texts(item) for item in value] if isinstance(value, list) else value
 
 
 def _refuse_processing(pre: Sequence[Any], post: Sequence[Any]) -> None:
@@ -303,19 +355,26 @@ def _refuse_processing(pre: Sequence[Any], post: Sequence[Any]) -> None:
 
 
 def _training_data(rdf: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    declared = list(ours.get("training_data") or ())
+    found = ours.get("training_data") or []
+    if not isinstance(found, list) or not all(isinstance(item, Mapping) for item in found):
+        raise PackageError(f"config.zooscope.training_data is {found!r}; a list of {{dataset, splits}} is expected")
+    declared: list[Mapping[str, Any]] = list(found)
     theirs = rdf.get("training_data")
     if isinstance(theirs, Mapping) and theirs.get("id"):
         declared.append({"dataset": str(theirs["id"])})
     return tuple(declared)
 
 
-def _tested_channels(files: _Files, rdf: Mapping[str, Any]) -> int | None:
+def _tested_channels(files: Files, rdf: Mapping[str, Any]) -> int | None:
     """Channels of the test output of a format before 0.5, whose description does not always tell them."""
     names, axes = rdf.get("test_outputs"), str(rdf["outputs"][0].get("axes", ""))
     if not names or "c" not in axes or not str(names[0]).endswith(".npy"):
         return None
-    shape = np.load(io.BytesIO(files.read(str(names[0]).removeprefix("./"))), allow_pickle=False).shape
+    name = str(names[0]).removeprefix("./")
+    try:
+        shape = np.load(io.BytesIO(files.read(name)), allow_pickle=False).shape
+    except (ValueError, OSError) as error:
+        raise PackageError(f"its test output '{name}' cannot be read ({_one_line(error)})") from error
     return shape[axes.index("c")] if len(shape) == len(axes) else None
 
 
@@ -324,11 +383,18 @@ def _input(descr: Any) -> InputTensor:
     return InputTensor(str(descr.id), axes, channels, (_size(sizes["y"]), _size(sizes["x"])), descr.dtype)
 
 
-def _output(descr: Any, tested_channels: int | None) -> OutputTensor:
+def _output(descr: Any, input_descr: Any, tested_channels: int | None) -> OutputTensor:
     axes, channels, _ = _axes(descr, "output")
-    halos = {str(axis.id): int(getattr(axis, "halo", 0) or 0) for axis in descr.axes}
+    grid = {str(axis.id): axis.scale / _scale(input_descr, str(axis.id)) for axis in descr.axes if axis.type == "space"}
+    halos = {
+        id: math.ceil((getattr(axis, "halo", 0) or 0) * grid[id]) for axis in descr.axes if (id := str(axis.id)) in grid
+    }
     halo = (halos["y"], halos["x"]) if halos["y"] or halos["x"] else None
     return OutputTensor(str(descr.id), axes, tested_channels or channels, halo)
+
+
+def _scale(descr: Any, axis_id: str) -> float:
+    return next((float(axis.scale) for axis in descr.axes if str(axis.id) == axis_id), 1.0)
 
 
 def _axes(descr: Any, which: str) -> tuple[str, int, dict[str, Any]]:

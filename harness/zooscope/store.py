@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -33,7 +34,9 @@ class Predictions:
         """Whether the prediction of a sample is there, whole."""
         return self._path(id).is_file()
 
-    def put(self, id: str, labels: NDArray[np.int32], objects: Mapping[str, NDArray[np.generic]], seconds: float) -> None:
+    def put(
+        self, id: str, labels: NDArray[np.int32], objects: Mapping[str, NDArray[np.generic]], seconds: float
+    ) -> None:
         """Write a prediction: `<id>.parquet` with a row an object, then `<id>.tif`, whose being there says done."""
         if objects:
             table = pd.DataFrame({"label": np.arange(1, labels.max(initial=0) + 1), **objects})
@@ -68,7 +71,9 @@ class Result:
         table = self.folder / "images.csv"
         if not table.is_file():
             return pd.DataFrame()
-        return pd.read_csv(table, dtype={"id": str, "group": str, "stratum": str}).set_index("id")
+        words: Any = {"id": str, "group": str, "stratum": str}
+        # an image may be called NA: only an empty number is missing
+        return pd.read_csv(table, dtype=words, keep_default_na=False, na_values={"seconds": [""]}).set_index("id")
 
     @property
     def failed(self) -> bool:
@@ -91,21 +96,27 @@ class Results:
         self.reports = reports
         self.root = reports / "results"
 
+    def prepare(self) -> None:
+        """Make the folder, before hours of computing find out that it cannot be."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.root, os.W_OK):
+            raise DataError(f"{self.root}: may not be written to; choose another --reports folder")
+
     def find(self, request: str, *, dataset: str, split: str) -> Result | None:
-        """The finished row of a request, if it is there."""
+        """The row of a request, if it is there."""
         for result in self.all(dataset=dataset, split=split):
-            if result.run["request"] == request and not result.failed:
+            if result.run["request"] == request:
                 return result
         return None
 
     def all(self, *, dataset: str, split: str) -> Iterator[Result]:
         """Every row of a data set (id@version) and split, in the order of their folders."""
-        for path in sorted((self.root / dataset / split).glob("*/*/run.json")):
+        for path in sorted((self.root / dataset / split).glob("*/[!.]*/run.json")):  # not one that is being written
             yield read_result(path.parent)
 
     def splits(self) -> list[tuple[str, str]]:
         """(data set, split) of which there are rows."""
-        return sorted({(p.parents[3].name, p.parents[2].name) for p in self.root.glob("*/*/*/*/run.json")})
+        return sorted({(p.parents[3].name, p.parents[2].name) for p in self.root.glob("*/*/*/[!.]*/run.json")})
 
     def write(
         self, run: Mapping[str, Any], images: pd.DataFrame, labels: Mapping[str, NDArray[np.int32]] | None
@@ -133,7 +144,7 @@ def read_result(folder: Path) -> Result:
         run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         if run["schema"] != SCHEMA:
             raise DataError(f"{folder}: schema '{run['schema']}', this zooscope reads {SCHEMA}")
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder}: not a result ({error}); delete it and run again") from error
     return Result(folder, run)
 

@@ -35,7 +35,9 @@ def tune(
     key : of model, validation data and search; each image's scores are kept under it, so a killed tuning goes on.
     """
     assert contender.decode is not None
-    combinations = [dict(zip(contender.search, values, strict=True)) for values in itertools.product(*contender.search.values())]
+    combinations = [
+        dict(zip(contender.search, values, strict=True)) for values in itertools.product(*contender.search.values())
+    ]
     folder = cache_folder("tuning", key)
     totals = [0.0] * len(combinations)
     count = 0

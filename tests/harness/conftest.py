@@ -32,7 +32,7 @@ class Twice(nn.Module):
     """Foreground and boundary, (b, 2, y, x): the boundary lies where the image is half bright."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([torch.sigmoid(20 * (x - 0.3)), torch.exp(-((x - 0.3) * 20) ** 2)], 1)
+        return torch.cat([torch.sigmoid(20 * (x - 0.3)), torch.exp(-(((x - 0.3) * 20) ** 2))], 1)
 
 
 class Grid2(nn.Module):
@@ -124,7 +124,9 @@ class Convs(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         fine = torch.relu(self.first(x))
-        coarse = nn.functional.interpolate(self.low(nn.functional.max_pool2d(fine, 2)), scale_factor=2.0, mode="nearest")
+        coarse = nn.functional.interpolate(
+            self.low(nn.functional.max_pool2d(fine, 2)), scale_factor=2.0, mode="nearest"
+        )
         return torch.sigmoid(20 * (x - 0.3) + self.last(torch.cat([fine, coarse], 1)))
 
 
@@ -193,7 +195,7 @@ def make_package(tmp_path: Path, torchscript: Callable[..., bytes]) -> Callable[
         *,
         at: str | None = None,
         folder: bool = False,
-        format: str = "0.5.10",
+        spec: str = "0.5.10",
         arguments: dict[str, Any] | None = None,
         edit: Callable[[dict[str, Any]], object] | None = None,
         files: dict[str, bytes | None] | None = None,
@@ -210,8 +212,8 @@ def make_package(tmp_path: Path, torchscript: Callable[..., bytes]) -> Callable[
         }
         entry = {"source": "weights.pt", "sha256": hashlib.sha256(weights).hexdigest(), "pytorch_version": "2.5.1"}
         channels_last = network == "channels-last"
-        about = _rdf_05(channels_last=channels_last, **rdf) if format.startswith("0.5") else _rdf_04(**rdf)
-        about |= {"format_version": format, "weights": {"torchscript": entry}}
+        about = _rdf_05(channels_last=channels_last, **rdf) if spec.startswith("0.5") else _rdf_04(**rdf)
+        about |= {"format_version": spec, "weights": {"torchscript": entry}}
         if edit:
             edit(about)
         inside["rdf.yaml"] = yaml.safe_dump(about, sort_keys=False).encode()
@@ -235,7 +237,7 @@ def make_package(tmp_path: Path, torchscript: Callable[..., bytes]) -> Callable[
 
 @pytest.fixture
 def make_folder(tmp_path: Path, demo: Dataset) -> Callable[..., Path]:
-    """Makes a user's folder: the left upper corners of gray demo images, named a, b, c ...; `splits` names each's split."""
+    """Makes a user's folder: left upper corners of gray demo images, named a, b, c ...; `splits` names their splits."""
 
     def make(splits: str | None = "vtt", *, count: int = 3, at: str = "mine", edge: int = 128) -> Path:
         gray = [sample for sample in demo if sample.axes == "yx"]
@@ -295,24 +297,28 @@ def _rdf_05(
     if not halo_px:
         for axis in given:
             del axis["halo"]
-    return _common() | {
-        "inputs": [
-            {
-                "id": "raw",
-                "axes": ordered(channels_in, *seen),
-                "test_tensor": {"source": "test_input.npy"},
-                "preprocessing": PREPROCESSING if preprocessing is None else preprocessing,
-            }
-        ],
-        "outputs": [
-            {
-                "id": "maps",
-                "axes": ordered(channels_out, *given),
-                "test_tensor": {"source": "test_output.npy"},
-                "postprocessing": postprocessing or [],
-            }
-        ],
-    } | others
+    return (
+        _common()
+        | {
+            "inputs": [
+                {
+                    "id": "raw",
+                    "axes": ordered(channels_in, *seen),
+                    "test_tensor": {"source": "test_input.npy"},
+                    "preprocessing": PREPROCESSING if preprocessing is None else preprocessing,
+                }
+            ],
+            "outputs": [
+                {
+                    "id": "maps",
+                    "axes": ordered(channels_out, *given),
+                    "test_tensor": {"source": "test_output.npy"},
+                    "postprocessing": postprocessing or [],
+                }
+            ],
+        }
+        | others
+    )
 
 
 def _rdf_04(*, halo_px: int = 0, scale: float = 1.0, **others: Any) -> dict[str, Any]:

@@ -87,17 +87,27 @@ def test_a_jpeg_is_read_as_another_library_reads_it(tmp_path: Path, colour: np.n
     assert np.abs(image.values.astype(int) - np.array(Image.open(tmp_path / "a.JPG"))).max() <= 2
 
 
-@pytest.mark.parametrize("shape", ["1yx", "yx1", "11yx", "1yx1", "cyx", "1cyx", "1yxc"])
-def test_axes_of_one_and_channels_in_front_are_understood(
-    tmp_path: Path, gray: np.ndarray, colour: np.ndarray, shape: str
-):
-    array = np.moveaxis(colour, -1, 0) if "cyx" in shape else colour if "c" in shape else gray
+@pytest.mark.parametrize("shape", ["1yx", "yx1", "11yx", "1yx1", "1yxc"])
+def test_axes_of_one_are_understood(tmp_path: Path, gray: np.ndarray, colour: np.ndarray, shape: str):
+    array = colour if "c" in shape else gray
     for axis, letter in enumerate(shape):
         array = np.expand_dims(array, axis) if letter == "1" else array
     np.save(tmp_path / "a.npy", array)
     image = read_image(tmp_path / "a.npy")
     assert image.dims == (("y", "x", "c") if "c" in shape else ("y", "x"))
     np.testing.assert_array_equal(image.values, colour if "c" in shape else gray)
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "TYX", "CYX"])
+def test_a_stack_of_three_planes_is_not_taken_for_a_colour_image(tmp_path: Path, gray: np.ndarray, axes: str):
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([gray] * 3), imagej=True, metadata={"axes": axes})
+    with pytest.raises(DataError, match=f"with axes {axes}; one 2D image, gray or RGB"):
+        read_image(tmp_path / "stack.tif")
+
+
+def test_a_planar_rgb_tiff_is_a_colour_image(tmp_path: Path, colour: np.ndarray):
+    tifffile.imwrite(tmp_path / "a.tif", np.moveaxis(colour, -1, 0), photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").values, colour)
 
 
 def test_transparency_is_dropped_and_three_equal_channels_are_one(tmp_path: Path, gray: np.ndarray):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from zooscope.bundled import bundled
 from zooscope.errors import DataError, UsageError
 
-_NAME = r"^[a-z0-9][a-z0-9.-]*$"
+_NAME = r"^[a-z0-9][a-z0-9._-]*$"
 
 
 class Source(BaseModel):
@@ -29,7 +29,8 @@ class Card(BaseModel):
 
     Attributes
     ----------
-    known_as : other names under which model packages declare that they were trained on this data.
+    known_as : other names, also of related data sets, under which packages declare training on images of this one.
+    part_of : the data set whose samples and splits these are, where this is a part of another.
     reader : file in zooscope/data/readers that turns the sources into samples; none for an embedded folder.
     splits : name of each split -> what it is for.
     split_table : CSV beside the card: id, group, stratum, split; every image of it must be there.
@@ -48,9 +49,10 @@ class Card(BaseModel):
     description: str
     licence: str
     citation: str
-    homepage: str = Field(pattern=r"^https?://")
+    homepage: str | None = Field(default=None, pattern=r"^https?://")
     bioimageio_id: str | None = None
     known_as: tuple[str, ...] = ()
+    part_of: str | None = None
     reader: str | None = None
     sources: tuple[Source, ...] = ()
     splits: dict[str, str]
@@ -86,6 +88,12 @@ def load_card(path: Path) -> Card:
 def card_ids() -> list[str]:
     """Ids of the bundled cards, sorted."""
     return sorted(path.stem for path in bundled("datasets").glob("*.toml"))
+
+
+def known_names() -> set[str]:
+    """Every name under which a package or a person may say what a model was trained on."""
+    cards = [load_card(bundled("datasets") / f"{id}.toml") for id in card_ids()]
+    return {name for card in cards for name in (card.id, card.bioimageio_id, *card.known_as) if name}
 
 
 def find_card(name: str) -> tuple[Card, Path]:

@@ -107,17 +107,22 @@ def load_dataset(
 def folder_card(name: str, *, splits: Iterable[str]) -> Card:
     """The card of a user's folder of that name."""
     return Card(
-        id=re.sub("[^a-z0-9.-]", "-", name.lower()).strip(".-") or "folder",
+        id=_id_of(name),
         version="0",
         task="instance-segmentation",
         title=name,
         description="A folder of one's own.",
         licence="not stated",
         citation="",
-        homepage="https://example.org/",
         splits=dict.fromkeys(splits, ""),
         publish_predictions=True,
     )
+
+
+def _id_of(name: str) -> str:
+    """An id that a card may have; names that would lose letters keep a hash of what they were."""
+    id = re.sub("[^a-z0-9._-]", "-", name.lower()).strip("._-")
+    return id if id == name.lower() else f"{id or 'folder'}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def _from_folder(path: Path) -> Dataset:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from zooscope import atomic
 from zooscope.data.digest import array_digest, rows_digest
+from zooscope.data.labels import refuse_foreground_masks
 from zooscope.errors import DataError
 from zooscope.imagefile import SUFFIXES, encode_tiff, read_array, read_image, smallest_labels
 from zooscope.sample import Sample, as_labels
@@ -45,11 +46,12 @@ def read_table(folder: Path) -> pd.DataFrame:
     for column in ("image_sha256", "target_sha256"):
         table[column] = given[column].reindex(table.index) if column in given else ""
     if "" in {*table["image_sha256"], *table["target_sha256"]}:
-        _refuse_foreground_masks(folder, table)
         for id in table.index:
             sample = read_sample(folder, table, str(id), verify=False)
             table.loc[id, "image_sha256"] = array_digest(sample.image.values)
             table.loc[id, "target_sha256"] = array_digest(sample.target)
+        targets = (read_sample(folder, table, str(id), verify=False).target for id in table.index)
+        refuse_foreground_masks(targets, source=str(folder / "masks"))
     return table
 
 
@@ -129,14 +131,3 @@ def _length(cell: str, *, source: str) -> float:
     if cell and not 0 < value < np.inf:
         raise DataError(f"{source}: pixel_size_um '{cell}' is no length in micrometres")
     return value
-
-
-def _refuse_foreground_masks(folder: Path, table: pd.DataFrame) -> None:
-    """A folder whose masks are all 0 and 255 was exported as foreground: as labels it would be one object an image."""
-    for name in table["mask"]:
-        if not set(np.unique(read_array(folder / "masks" / name)).tolist()) <= {0, 255}:
-            return
-    raise DataError(
-        f"{folder / 'masks'}: every mask holds only 0 and 255, so objects cannot be told apart; "
-        "number them, e.g. with skimage.measure.label"
-    )

@@ -1,9 +1,11 @@
 """Label images from the other ways in which sources store objects: a mask each, or run lengths each."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage import measure
 
 from zooscope.errors import DataError
 
@@ -47,3 +49,26 @@ def mask_from_runs(runs: str, *, shape: tuple[int, int], source: str) -> NDArray
     for start, length in zip(starts, lengths, strict=True):
         flat[start : start + length] = True
     return flat.reshape(shape, order="F")
+
+
+def refuse_foreground_masks(labels: Iterable[NDArray[np.int32]], *, source: str) -> None:
+    """Refuse images that are foreground masks: as labels they would be one object an image.
+
+    That is so where no image has more than one value beside 0, and in some image its pixels are not connected.
+
+    Raises
+    ------
+    DataError : they are.
+    """
+    scattered = False
+    for image in labels:
+        values = np.unique(image[image > 0])
+        if len(values) > 1:
+            return
+        parts: Any = measure.label(image > 0, connectivity=2)
+        scattered = scattered or bool((parts > 1).any())
+    if scattered:
+        raise DataError(
+            f"{source}: no image has more than one label, though its foreground has several parts, so objects cannot "
+            "be told apart; number them, e.g. with skimage.measure.label"
+        )

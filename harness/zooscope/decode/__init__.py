@@ -66,6 +66,17 @@ def decoder_for(package: Package, wanted: str | None = None) -> DecoderChoice:
     return choice
 
 
+def run_decoder(
+    id: str, decoder: Decoder, maps: NDArray[np.float32], shape: tuple[int, int], **params: Any
+) -> tuple[Labels, Objects]:
+    """What a decoder makes of a model's maps; PackageError where they are not what it needs (too few channels, say)."""
+    try:
+        return decoder.decode(maps, shape, **params)
+    except Exception as error:
+        text = " ".join(str(error).split())[:300]
+        raise PackageError(f"decoder {id} failed on its maps {maps.shape}: {type(error).__name__}: {text}") from error
+
+
 def parameters(decode: Any) -> dict[str, Any]:
     """Keyword parameters of a decoder's or baseline's function with their defaults."""
     found = inspect.signature(decode).parameters.values()

@@ -40,7 +40,7 @@ def decode(
     Labels int32 (y, x) numbered 1..n, and `score`: the mean foreground of each object.
     """
     if maps.shape[1:] != shape:
-        maps = resize(maps[:2], (2, *shape), order=1)
+        maps = np.asarray(resize(maps[:2], (2, *shape), order=1), np.float32)
     foreground, boundary = maps[0], maps[1]
     seeds = label(foreground - boundary > seed_threshold, connectivity=1)
     labels = watershed(boundary, seeds, mask=foreground > threshold).astype(np.int32)

@@ -15,7 +15,9 @@ SEARCH: dict[str, tuple[Any, ...]] = {
 def decode(
     maps: NDArray[np.float32], shape: tuple[int, int], *, prob_threshold: float = 0.5, nms_threshold: float = 0.4
 ) -> tuple[NDArray[np.int32], dict[str, NDArray[np.generic]]]:
-    """Non-maximum suppression and painting by StarDist's own C++ (Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30).
+    """Non-maximum suppression and painting by StarDist's own C++.
+
+    Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30.
 
     Parameters
     ----------

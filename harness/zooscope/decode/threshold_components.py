@@ -30,7 +30,7 @@ def decode(
     Labels int32 (y, x) numbered 1..n, and `score`: the mean foreground of each object.
     """
     foreground = maps[0] if maps.shape[1:] == shape else resize(maps[0], shape, order=1)
-    labels = label(foreground > threshold, connectivity=2).astype(np.int32)
+    labels = np.asarray(label(foreground > threshold, connectivity=2), np.int32)
     keep = np.bincount(labels.ravel()) >= max(1, min_size_px)
     keep[0] = False
     labels = np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]

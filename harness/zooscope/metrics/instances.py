@@ -13,7 +13,7 @@ THRESHOLDS = tuple(range(50, 100, 5))
 
 
 def measure(prediction: NDArray[np.integer], truth: NDArray[np.integer]) -> dict[str, float]:
-    """Counts of one image: `true`, `predicted`, and `tp50`, `iou50` (sum of IoU over those matches) ... `tp95`, `iou95`.
+    """Counts of one image: `true`, `predicted`, and `tp50`, `iou50` (sum of those matches' IoU) ... `tp95`, `iou95`.
 
     A predicted object is a match where its IoU with a true object is at least the threshold (>=, as in
     stardist.matching). Above 0.5 a match is unique; only pairs of exactly 0.5 can compete for an object, and then as
@@ -51,7 +51,10 @@ def f1(percent: int) -> tuple[Terms, Terms]:
 
 
 def panoptic_quality(percent: int) -> tuple[Terms, Terms]:
-    """Sum of the matches' IoU / (TP + FP/2 + FN/2) (Kirillov et al. 2019, arXiv:1801.00868): mean of images, and pooled."""
+    """Sum of the matches' IoU / (TP + FP/2 + FN/2): mean of images, and pooled.
+
+    Kirillov et al. 2019, arXiv:1801.00868.
+    """
 
     def parts(records: Records) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return records[f"iou{percent}"], (records["true"] + records["predicted"]) / 2

@@ -52,9 +52,13 @@ def onnx_network(weights: bytes, *, device: str) -> Network:
     except Exception as error:
         raise PackageError(f"its ONNX weights cannot be loaded ({_one_line(error)})") from error
     if session.get_providers()[0] != wanted:
-        raise PackageError(f"ONNX Runtime has no {wanted} here, only {', '.join(session.get_providers())}; use --device cpu")
+        raise PackageError(
+            f"ONNX Runtime has no {wanted} here, only {', '.join(session.get_providers())}; use --device cpu"
+        )
     if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
-        raise PackageError(f"its ONNX graph has {len(session.get_inputs())} inputs, {len(session.get_outputs())} outputs")
+        raise PackageError(
+            f"its ONNX graph has {len(session.get_inputs())} inputs, {len(session.get_outputs())} outputs"
+        )
     name = session.get_inputs()[0].name
 
     def run(batch: NDArray[np.generic]) -> NDArray[np.float32]:

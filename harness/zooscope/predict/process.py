@@ -1,11 +1,15 @@
 """A model in a process of its own: what crashes or hangs there costs that model its row and nothing else."""
 
+import contextlib
 import os
 import secrets
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
+from multiprocessing import AuthenticationError
 from multiprocessing.connection import Listener
 from pathlib import Path
 from types import TracebackType
@@ -39,8 +43,9 @@ class ModelProcess:
         self._limit = time_limit_s
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
         key = secrets.token_bytes(32)
-        self._listener = Listener(authkey=key)
-        command = [sys.executable, "-m", "zooscope.predict.worker", str(self._listener.address)]
+        self._listener = Listener(("localhost", 0), authkey=key)
+        # -P: what lies in the current folder is data, never to be imported
+        command = [sys.executable, "-P", "-m", "zooscope.predict.worker", str(self._listener.address[1])]
         env = {**os.environ, "ZOOSCOPE_WORKER_KEY": key.hex(), "PYTHONFAULTHANDLER": "1"}
         self._process = subprocess.Popen(
             command, env=env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
@@ -80,22 +85,31 @@ class ModelProcess:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _accept(self) -> Any:
         """Wait for the worker to call, but not for one that died before it could."""
-        from multiprocessing.connection import wait
+        calls: list[Any] = []
 
-        waited = 0.0
-        sock = self._listener._listener._socket  # type: ignore[attr-defined]  # noqa: SLF001  the one handle to wait on
-        while not wait([sock], timeout=0.5):
-            waited += 0.5
-            if self._process.poll() is not None:
+        def listen() -> None:
+            with contextlib.suppress(OSError, EOFError, AuthenticationError):
+                calls.append(self._listener.accept())
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        begin = time.monotonic()
+        while listener.is_alive():
+            listener.join(timeout=0.2)
+            if listener.is_alive() and self._process.poll() is not None:
                 raise self._death("starting")
-            if waited > self._limit:
+            if listener.is_alive() and time.monotonic() - begin > self._limit:
                 raise self._hang("starting")
-        return self._listener.accept()
+        if not calls:
+            raise WorkerError("could not be reached over the loopback network")
+        return calls[0]
 
     def _answer(self, what: str) -> NDArray[Any] | None:
         if not self._connection.poll(self._limit):

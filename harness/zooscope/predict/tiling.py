@@ -1,5 +1,6 @@
 """Tiles: which parts of an image a network sees, and which part of each answer is kept."""
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -62,9 +63,8 @@ def spans(length: int, size: AxisSize, halo: int) -> list[Span]:
     PackageError : a halo that leaves nothing of a tile.
     """
     whole = size.at_least(length)
-    if whole <= MAX_TILE_PX or (not size.step and length <= size.minimum):
-        if whole >= length:
-            return [Span(-((whole - length) // 2 // size.align * size.align), whole, 0, length)]
+    if whole >= length and (whole <= MAX_TILE_PX or not size.step):
+        return [Span(-((whole - length) // 2 // size.align * size.align), whole, 0, length)]
     tile = size.at_most(MAX_TILE_PX)
     stride = (tile - 2 * halo) // size.align * size.align
     if stride <= 0:
@@ -72,7 +72,7 @@ def spans(length: int, size: AxisSize, halo: int) -> list[Span]:
     starts = [stride * k for k in range(math.ceil((length - tile) / stride) + 1)]
     last = math.ceil((length - tile) / size.align) * size.align
     starts = [*(start for start in starts if start < last), last]
-    cuts = [0, *((a + tile + b) // 2 for a, b in zip(starts, starts[1:], strict=False)), length]
+    cuts = [0, *((a + tile + b) // 2 for a, b in itertools.pairwise(starts)), length]
     return [Span(start, tile, a, b) for start, a, b in zip(starts, cuts, cuts[1:], strict=False)]
 
 
@@ -103,7 +103,7 @@ def predict_tiled(
         for column in columns:
             y, x = row.start - origin[0], column.start - origin[1]
             out = network(np.ascontiguousarray(padded[:, y : y + row.size, x : x + column.size]))
-            if out.ndim != 3:
+            if out.ndim != 3 or not out.size:
                 raise PackageError(f"its answer has shape {out.shape}; channels and two dimensions are expected")
             if not np.isfinite(out).all():
                 raise PackageError("its answer holds NaN or infinity")

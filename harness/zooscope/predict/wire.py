@@ -17,7 +17,7 @@ def send(connection: Connection, message: dict[str, Any], array: NDArray[np.gene
     about = None if array is None else {"dtype": array.dtype.str, "shape": list(array.shape)}
     connection.send_bytes(json.dumps({**message, "array": about}).encode())
     if array is not None and array.size:
-        connection.send_bytes(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+        connection.send_bytes(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def receive(connection: Connection) -> tuple[dict[str, Any], NDArray[np.generic] | None]:

@@ -1,10 +1,12 @@
 """The process that one model runs in: opens a package, then answers each image with its dense maps.
 
-Started by `predict.process`; run as `python -m zooscope.predict.worker ADDRESS`.
+Started by `predict.process`; run as `python -P -m zooscope.predict.worker PORT`.
 """
 
 import os
 import sys
+import threading
+import time
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
@@ -50,8 +52,16 @@ def _failure(error: Exception) -> dict[str, Any]:
     return {"reason": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
 
 
+def _follow(parent: int) -> None:
+    """End this process when its parent is gone, also in the middle of an image: nobody waits for it any more."""
+    while os.getppid() == parent:
+        time.sleep(2)
+    os._exit(1)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
     np.seterr(all="ignore")
     key = os.environ.pop("ZOOSCOPE_WORKER_KEY")
-    with Client(sys.argv[1], authkey=bytes.fromhex(key)) as line:
-        serve(line)  # type: ignore[arg-type]
+    with Client(("localhost", int(sys.argv[1])), authkey=bytes.fromhex(key)) as line:
+        serve(line)

@@ -27,8 +27,9 @@ def ap_curves(board: Board, subset: str, thresholds: Sequence[int]) -> Markup:
         style = f'fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"'
         lines.append(f'<polyline points="{points}" {style}/>{dots}')
         ends.append((_y(scores[0]), colour, row.name))
+    height = max(HEIGHT, TOP + 20 * len(ends) + 20)
     return Markup(
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="AP against IoU threshold, {escape(subset)}">'
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="AP against IoU threshold, {escape(subset)}">'
         f"{_grid(thresholds)}{''.join(lines)}{_legend(ends)}</svg>"
     )
 

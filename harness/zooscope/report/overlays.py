@@ -19,7 +19,9 @@ MAX_EDGE_PX = 640
 
 def overlay(image: xr.DataArray, prediction: NDArray[np.int32], truth: NDArray[np.int32]) -> NDArray[np.uint8]:
     """The image (y, x, 3) with outlines: hits and false objects as predicted, missed ones as annotated."""
-    pixels: NDArray[np.uint8] = as_rgb(image)
+    step = -(-max(truth.shape) // (2 * MAX_EDGE_PX))
+    pixels = as_rgb(image)[::step, ::step].copy()
+    prediction, truth = prediction[::step, ::step], truth[::step, ::step]
     factor = 2 if max(truth.shape) * 2 <= MAX_EDGE_PX else 1
     pixels, prediction, truth = _larger(pixels, factor), _larger(prediction, factor), _larger(truth, factor)
     overlap = Overlap.of(prediction, truth)
@@ -32,7 +34,7 @@ def overlay(image: xr.DataArray, prediction: NDArray[np.int32], truth: NDArray[n
     pixels[_outlines(np.where(np.isin(truth, missed), truth, 0))] = MISSED
     pixels[edges & ~invented] = HIT
     pixels[edges & invented] = FALSE
-    return _limited(pixels)
+    return pixels
 
 
 def as_rgb(image: xr.DataArray) -> NDArray[np.uint8]:
@@ -59,8 +61,3 @@ def _outlines(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Two pixels wide, inside each object, so that they survive a smaller display."""
     edges = find_boundaries(labels, mode="inner")
     return edges | (find_boundaries(np.where(edges, 0, labels), mode="inner") & (labels > 0))
-
-
-def _limited(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    step = -(-max(pixels.shape[:2]) // (2 * MAX_EDGE_PX))
-    return pixels[::step, ::step]

@@ -10,7 +10,7 @@ import numpy as np
 from zooscope.data.dataset import Dataset
 from zooscope.metrics import METRICS, instances
 from zooscope.report import tables
-from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow
+from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow, Standing
 from zooscope.report.curve import ap_curves
 from zooscope.report.overlays import data_uri, overlay
 from zooscope.stats import LEVEL, MIN_GROUPS, Estimate
@@ -52,15 +52,29 @@ def verdict(board: Board, subset: str) -> str:
     if not ordered:
         return "No model could be ranked."
     best = ordered[0]
-    ties = [row.name for row in ordered[1:] if row.standings[subset].rank == 1]
+    ties = [row.name for row in ordered[1:] if not _surely_behind(row.standings[subset])]
     score = best.standings[subset].scores[RANKED_BY]
     text = f"{best.name} leads: {METRICS[RANKED_BY].label} of {score.score:.3f}"
     if score.low is None or score.high is None:
         return f"{text}. Too few groups to say how sure that is."
     text += f" ({LEVEL:.0%} interval {score.low:.3f} to {score.high:.3f})"
     if ties:
-        return f"{text}; the data cannot tell it apart from {_listed(ties)}."
-    return f"{text}, surely ahead of the {_count(len(ordered) - 1)}." if len(ordered) > 1 else f"{text}."
+        text += f"; the data cannot tell it apart from {_listed(ties)}."
+    else:
+        text += f", surely ahead of the {_count(len(ordered) - 1)}." if len(ordered) > 1 else "."
+    unmarked = [row for row in ordered if not row.result.run["trained_on"]]
+    if best.result.run["trained_on"]:
+        text += f" {tables.MARK} It may have been trained on these very images"
+        if unmarked:
+            other = unmarked[0].standings[subset].scores[RANKED_BY].score
+            text += f"; best of those that were not: {unmarked[0].name}, {other:.3f}"
+        text += "."
+    return text
+
+
+def _surely_behind(standing: Standing) -> bool:
+    behind = standing.behind
+    return behind is not None and behind.high is not None and behind.high < 0
 
 
 def _gallery(row: BoardRow, data: Dataset) -> list[dict[str, Any]]:

@@ -1,8 +1,10 @@
 """A leaderboard as Markdown, CSV and JSON, and as a table in the terminal."""
 
 import json
+import math
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from zooscope.metrics import METRICS
@@ -20,13 +22,13 @@ _OF_A_RUN = ("key", "params", "protocol", "trained_on", "seconds_per_image", "tu
 def markdown(board: Board) -> str:
     """The whole leaderboard for a README or a pull request."""
     lines = [
-        f"# {board.card.title}",
+        f"# {_cell(board.card.title)}",
         "",
         f"`{board.card.name}`, split {board.split}: {_rests_on(board.subsets[0]) if board.subsets else 'no rows'}. "
         f"Licence {board.card.licence}. Content `{board.digest[:12]}`.",
         "",
-        f"Ranked by {METRICS[RANKED_BY].label} (`{RANKED_BY}`); rows that a paired {LEVEL:.0%} interval cannot tell "
-        "apart share a rank. Brackets: interval from resampling groups.",
+        f"Ranked by {METRICS[RANKED_BY].label} (`{RANKED_BY}`); the rank is one more than the number of "
+        f"models surely better, by a paired {LEVEL:.0%} interval. Brackets: interval from resampling groups.",
     ]
     for subset in board.subsets:
         if subset.kind != "stratum":
@@ -36,7 +38,9 @@ def markdown(board: Board) -> str:
         lines += ["", f"## Strata: {METRICS[RANKED_BY].label}", "", *_strata_table(board, strata)]
     if board.failures:
         lines += ["", "## Not ranked", "", "| model | reason |", "|---|---|"]
-        lines += [f"| {failed.run['model']['name']} | {failed.run['reason']} |" for failed in board.failures]
+        lines += [
+            f"| {_cell(failed.run['model']['name'])} | {_cell(failed.run['reason'])} |" for failed in board.failures
+        ]
     marked = [row for row in board.rows if row.result.run["trained_on"]]
     if marked:
         lines += ["", f"{MARK} may have been trained on these images:", ""]
@@ -50,7 +54,40 @@ def markdown(board: Board) -> str:
 
 def json_text(board: Board) -> str:
     """Everything on the leaderboard, for scripts."""
-    return json.dumps(_plain(board), indent=1, sort_keys=True) + "\n"
+    return json.dumps(plain(board), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def plain(board: Board) -> dict[str, Any]:
+    """The leaderboard as JSON types; a score that does not exist (nothing to find, nothing found) is null."""
+
+    def one(estimate: Estimate | None) -> dict[str, float | None] | None:
+        if estimate is None:
+            return None
+        score = None if math.isnan(estimate.score) else estimate.score
+        return {"score": score, "low": estimate.low, "high": estimate.high}
+
+    rows = [
+        {
+            "model": row.name,
+            **{key: row.result.run[key] for key in _OF_A_RUN},
+            "about": row.result.run["model"],
+            "standings": {
+                name: {"rank": s.rank, "behind": one(s.behind), "scores": {m: one(e) for m, e in s.scores.items()}}
+                for name, s in row.standings.items()
+            },
+        }
+        for row in board.rows
+    ]
+    return {
+        "dataset": board.card.name,
+        "split": board.split,
+        "digest": board.digest,
+        "ranked_by": RANKED_BY,
+        "subsets": [vars(subset) for subset in board.subsets],
+        "metrics": {name: metric.definition for name, metric in METRICS.items()},
+        "rows": rows,
+        "failures": [{"model": f.run["model"]["name"], "reason": f.run["reason"]} for f in board.failures],
+    }
 
 
 def csv_text(board: Board) -> str:
@@ -66,7 +103,7 @@ def terminal(board: Board) -> Table:
     for row in board.rows:
         standing = row.standings["all"]
         scores = [interval(standing.scores[name]) for name in SHOWN[:3]]
-        table.add_row(str(standing.rank), _marked(row), *scores, seconds(row.result), megabytes(row.result))
+        table.add_row(str(standing.rank), escape(_marked(row)), *scores, seconds(row.result), megabytes(row.result))
     return table
 
 
@@ -113,9 +150,9 @@ def _subset_table(board: Board, subset: Subset) -> list[str]:
     lines = [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 3) + "---|"]
     for row in sorted(board.rows, key=lambda row: -row.standings[subset.name].scores[RANKED_BY].score):
         standing = row.standings[subset.name]
-        cells = [str(standing.rank), _marked(row), *(interval(standing.scores[name]) for name in SHOWN)]
+        cells = [str(standing.rank), _cell(_marked(row)), *(interval(standing.scores[name]) for name in SHOWN)]
         cells += [interval(standing.behind) if standing.behind else "", seconds(row.result), megabytes(row.result)]
-        cells.append(row.result.run["model"].get("licence", "-"))
+        cells.append(_cell(row.result.run["model"].get("licence", "-")))
         lines.append(f"| {' | '.join(cells)} |")
     if subset.groups < MIN_GROUPS:
         lines += ["", f"No intervals: fewer than {MIN_GROUPS} groups."]
@@ -123,7 +160,7 @@ def _subset_table(board: Board, subset: Subset) -> list[str]:
 
 
 def _strata_table(board: Board, strata: list[Subset]) -> list[str]:
-    lines = ["| stratum | images | groups | " + " | ".join(_marked(row) for row in board.rows) + " |"]
+    lines = ["| stratum | images | groups | " + " | ".join(_cell(_marked(row)) for row in board.rows) + " |"]
     lines.append("|---|---:|---:|" + "---:|" * len(board.rows))
     for subset in strata:
         cells = [interval(row.standings[subset.name].scores[RANKED_BY]) for row in board.rows]
@@ -131,32 +168,9 @@ def _strata_table(board: Board, strata: list[Subset]) -> list[str]:
     return lines
 
 
-def _plain(board: Board) -> dict[str, Any]:
-    def one(estimate: Estimate | None) -> dict[str, float | None] | None:
-        return estimate and {"score": estimate.score, "low": estimate.low, "high": estimate.high}
-
-    rows = [
-        {
-            "model": row.name,
-            **{key: row.result.run[key] for key in _OF_A_RUN},
-            "about": row.result.run["model"],
-            "standings": {
-                name: {"rank": s.rank, "behind": one(s.behind), "scores": {m: one(e) for m, e in s.scores.items()}}
-                for name, s in row.standings.items()
-            },
-        }
-        for row in board.rows
-    ]
-    return {
-        "dataset": board.card.name,
-        "split": board.split,
-        "digest": board.digest,
-        "ranked_by": RANKED_BY,
-        "subsets": [vars(subset) for subset in board.subsets],
-        "metrics": {name: metric.definition for name, metric in METRICS.items()},
-        "rows": rows,
-        "failures": [{"model": f.run["model"]["name"], "reason": f.run["reason"]} for f in board.failures],
-    }
+def _cell(text: str) -> str:
+    """Text that cannot end a Markdown cell."""
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _rests_on(subset: Subset) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from zooscope.data import Dataset
-from zooscope.evaluate import plan_rows, run_row
 from zooscope.report.board import Board, make_board
+from zooscope.rows import plan_rows, run_row
 from zooscope.store import Results
 
 

@@ -74,7 +74,23 @@ def test_the_table_has_a_line_a_score_and_one_a_failure(board: Board) -> None:
     assert not scored.duplicated(["model", "subset", "metric"]).any()
 
 
-@pytest.mark.parametrize("path", sorted(Path(__file__).parents[3].glob("reports/results/dsb2018@1/test/*/*/run.json")))
+COMMITTED = sorted(Path(__file__).parents[3].glob("reports/results/dsb2018@1/test/*/*/run.json"))
+
+
+def test_the_rows_that_the_readme_shows_are_committed() -> None:
+    names = {path.parents[1].name.partition("@")[0] for path in COMMITTED}
+    assert {"unet2d-nuclei-broad-v0.5", "unet2d-nuclei-broad-v0.4", "pancreatic-phase-keras-v0.3"} <= names
+    assert {"baseline-otsu-watershed", "baseline-local-threshold", "nuclei-tiny"} <= names
+
+
+def test_the_committed_twins_have_identical_predictions() -> None:
+    twins = [path for path in COMMITTED if "nuclei-broad" in str(path)]
+    labels = [(path.parent / "labels.zip").read_bytes() for path in twins]
+    assert len(labels) == 2
+    assert labels[0] == labels[1]
+
+
+@pytest.mark.parametrize("path", COMMITTED)
 def test_every_committed_row_of_dsb2018_equals_stardists_scores_of_its_label_images(
     path: Path, dsb2018: Dataset
 ) -> None:

@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -49,10 +50,26 @@ def test_the_verdict_names_the_leader_the_interval_and_who_cannot_be_told_apart(
     assert "Too few groups" in verdict(board, "histology")
 
 
+def test_a_leader_that_may_have_seen_the_images_is_not_crowned_without_a_word(board: Board) -> None:
+    best, second = board.rows
+    result = replace(best.result, run={**best.result.run, "trained_on": "its tag 'demo' names this data set"})
+    text = verdict(replace(board, rows=[replace(best, result=result), second]), "all")
+    assert "† It may have been trained on these very images; best of those that were not: " + second.name in text
+
+
 def test_without_the_data_the_page_says_how_to_get_the_pictures(board: Board) -> None:
-    page = html(board, None)
-    assert "zooscope fetch demo" in page
-    assert "data:image" not in page
+    for reader, advice in (("dsb2018", "zooscope fetch demo"), (None, "zooscope report --dataset FOLDER")):
+        page = html(replace(board, card=board.card.model_copy(update={"reader": reader})), None)
+        assert advice in page
+        assert "data:image" not in page
+
+
+def test_a_legend_of_many_models_stays_inside_the_picture(board: Board) -> None:
+    from zooscope.report.curve import ap_curves
+
+    svg = str(ap_curves(replace(board, rows=[board.rows[0]] * 40), "all", (50, 75, 95)))
+    height = int(re.search(r'viewBox="0 0 \d+ (\d+)"', svg).group(1))
+    assert max(int(y) for y in re.findall(r'<circle cx="\d+" cy="(\d+)" r="5"', svg)) < height
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

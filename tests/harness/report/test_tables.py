@@ -1,9 +1,11 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 from zooscope.report import tables
 from zooscope.report.board import RANKED_BY, Board
+from zooscope.stats import Estimate
 
 
 def test_markdown_shows_ranks_intervals_failures_and_how_rows_were_made(board: Board) -> None:
@@ -35,6 +37,21 @@ def test_json_and_csv_hold_the_same_scores(board: Board) -> None:
         for subset, standing in row["standings"].items():
             for metric, estimate in standing["scores"].items():
                 assert abs(float(lines[row["model"], subset, metric]["score"]) - estimate["score"]) < 1e-6
+
+
+def test_a_score_that_does_not_exist_is_null_in_json(board: Board) -> None:
+    nothing = Estimate(float("nan"), None, None, 1, 1)
+    row = board.rows[0]
+    standing = replace(row.standings["histology"], scores={RANKED_BY: nothing})
+    changed = replace(board, rows=[replace(row, standings={"histology": standing})])
+    assert (
+        json.loads(tables.json_text(changed))["rows"][0]["standings"]["histology"]["scores"][RANKED_BY]["score"] is None
+    )
+
+
+def test_names_and_reasons_cannot_break_a_markdown_table(board: Board) -> None:
+    broken = replace(board.failures[0], run={**board.failures[0].run, "reason": "a | b\nc"})
+    assert "| a \\| b c |" in tables.markdown(replace(board, failures=[broken]))
 
 
 def test_nothing_in_a_leaderboard_tells_a_path_of_the_machine(board: Board) -> None:

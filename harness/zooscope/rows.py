@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zooscope import tune
+from zooscope import plugins, tune
 from zooscope.cache import cache_folder
 from zooscope.contender import Contender, Predictor, contender, trained_on
 from zooscope.data.dataset import Dataset, load_dataset
 from zooscope.environment import environment
-from zooscope.errors import PackageError, WorkerError
+from zooscope.errors import PackageError, UsageError, WorkerError
 from zooscope.metrics import RECORDS, measure
 from zooscope.progress import track
 from zooscope.runkey import PREDICT_VERSION, digest_of
@@ -93,7 +93,8 @@ def evaluate(
         time_limit_s=time_limit_s,
     )
     done = [run_row(row, results, progress=progress) for row in rows]
-    return make_board(done, data.card).table()
+    # two files that compute the same (a zip and its folder) share one row
+    return make_board(list({result.folder: result for result in done}.values()), data.card).table()
 
 
 def plan_rows(
@@ -107,24 +108,48 @@ def plan_rows(
     time_limit_s: float = TIME_LIMIT_S,
 ) -> list[Row]:
     """The rows that a run consists of, in the order of the models."""
+    from zooscope.predict.backends import BACKENDS
     from zooscope.predict.device import resolve_device
 
     device = resolve_device(device)
+    if weights not in (None, *BACKENDS):
+        raise UsageError(f"weights '{weights}' are not one of {', '.join(BACKENDS)}")
+    if decoder is not None and decoder not in plugins.names("decoders"):
+        raise UsageError(f"decoder '{decoder}' is not one of {', '.join(plugins.names('decoders'))}")
+    if data.split is not None:
+        raise UsageError(
+            f"data set '{data.card.id}' is limited to its split '{data.split}'; load it whole and name the split here: "
+            "parameters are tuned on its validation split"
+        )
     part = data.only(split)
     validation = data.only("validation") if "validation" in data.splits and split != "validation" else None
     rows: list[Row] = []
     for model in dict.fromkeys(models):
         found = contender(model, weights=weights, decoder=decoder, device=device, time_limit_s=time_limit_s)
         tuning = tune.plan(found, validation)
-        request = digest_of(found.digest, part.digest, split, dict(found.protocol), dict(found.params), tuning, PREDICT_VERSION)
+        request = digest_of(
+            found.digest, part.digest, split, dict(found.protocol), dict(found.params), tuning, PREDICT_VERSION
+        )
         rows.append(Row(found, part, validation, request, tuning))
+    _refuse_one_name_for_two(rows)
     return rows
 
 
-def run_row(row: Row, results: Results, *, progress: bool = False) -> Result:
-    """The row's result: found, or computed and written. A model that fails gets a row with the reason."""
+def _refuse_one_name_for_two(rows: Sequence[Row]) -> None:
+    digests: dict[str, str] = {}
+    for row in rows:
+        name = row.contender.name
+        if digests.setdefault(name, row.contender.digest) != row.contender.digest:
+            raise UsageError(f"two different models are named '{name}'; rename one of the packages")
+
+
+def run_row(row: Row, results: Results, *, progress: bool = False, retry: bool = False) -> Result:
+    """The row's result: found, or computed and written. A model that fails gets a row with the reason.
+
+    A model that crashed or hung is not run again unless `retry`.
+    """
     found = results.find(row.request, dataset=row.data.name, split=str(row.data.split))
-    if found:
+    if found and not (found.failed and (retry or not found.run["crashed"])):
         return found
     with ExitStack() as stack:
         predictor = _Opened(row.contender, stack)
@@ -134,8 +159,9 @@ def run_row(row: Row, results: Results, *, progress: bool = False) -> Result:
             predictions = Predictions(key)
             _predict(row, predictor, params, predictions, progress=progress)
         except (PackageError, WorkerError) as error:
-            log = {"log": error.log} if isinstance(error, WorkerError) and error.log else {}
-            failure = {"status": "failed", "reason": str(error), "key": row.request, **log}
+            crashed = isinstance(error, WorkerError)
+            failure = {"status": "failed", "reason": str(error), "key": row.request, "crashed": crashed}
+            failure |= {"log": error.log} if isinstance(error, WorkerError) and error.log else {}
             return results.write({**_about(row), **failure}, pd.DataFrame(), None)
     return finish(
         {**_about(row), "key": key, "params": params, "tuning": tuned},
@@ -159,7 +185,12 @@ def finish(
     kept: dict[str, NDArray[np.int32]] = {}
     for id, found, seconds in track(labels, f"scoring {run['model']['name']}", len(data), show=progress):
         sample = data[id]
-        rows[id] = {"group": sample.group, "stratum": sample.stratum, "seconds": seconds, **measure(found, sample.target)}
+        rows[id] = {
+            "group": sample.group,
+            "stratum": sample.stratum,
+            "seconds": seconds,
+            **measure(found, sample.target),
+        }
         if data.card.publish_predictions:
             kept[id] = found
     images = pd.DataFrame.from_dict(rows, orient="index")
@@ -171,7 +202,8 @@ def finish(
 def describe_data(data: Dataset) -> dict[str, Any]:
     """What a row says of the data it stands on."""
     about = {"id": data.card.id, "version": data.card.version, "digest": data.digest, "split": data.split}
-    return {**about, "images": len(data), "groups": int(data.table["group"].nunique())}
+    about["card"] = data.card.model_dump(mode="json", exclude={"sources"})
+    return {**about, "images": len(data), "groups": len(set(data.table["group"]))}
 
 
 def expected_seconds(row: Row, results: Results) -> float:
@@ -181,7 +213,8 @@ def expected_seconds(row: Row, results: Results) -> float:
     ------
     PackageError, WorkerError : the row cannot run.
     """
-    if results.find(row.request, dataset=row.data.name, split=str(row.data.split)):
+    found = results.find(row.request, dataset=row.data.name, split=str(row.data.split))
+    if found and not found.failed:
         return 0.0
     sizes = {id: row.data[id].target.size for id in row.data.ids}
     id = sorted(sizes, key=lambda item: sizes[item])[len(sizes) // 2]
@@ -237,7 +270,9 @@ def _parameters(row: Row, predictor: Predictor, *, progress: bool) -> tuple[dict
     """The decoder's parameters, and how they were found."""
     if not row.tuning or row.validation is None:
         return dict(row.contender.params), None
-    key = digest_of(row.contender.digest, dict(row.contender.protocol), dict(row.contender.params), row.tuning, PREDICT_VERSION)
+    key = digest_of(
+        row.contender.digest, dict(row.contender.protocol), dict(row.contender.params), row.tuning, PREDICT_VERSION
+    )
     samples = track(row.validation, f"tuning {row.contender.name}", len(row.validation), show=progress)
     params, score = tune.tune(row.contender, predictor, samples, key=key)
     return {**row.contender.params, **params}, {**row.tuning, "score": round(score, 6)}

@@ -1,0 +1,90 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from zooscope.data import Dataset, load_dataset
+from zooscope.data.folder import write_folder
+from zooscope.report.write import board_of, boards, data_of, write_board
+from zooscope.rows import plan_rows, run_row
+from zooscope.store import Results
+
+OTSU = "baseline:otsu-watershed@1"
+
+
+@pytest.fixture
+def folder(demo: Dataset, tmp_path: Path) -> Path:
+    path = tmp_path / "Мои клетки"
+    write_folder(path, [(sample, "test") for sample in demo.only("test")][:2])
+    return path
+
+
+def rank(folder: Path | str, reports: Path, model: str = OTSU) -> Dataset:
+    data = load_dataset(folder)
+    run_row(plan_rows([model], data)[0], Results(reports))
+    return data
+
+
+def test_a_board_is_written_as_tables_and_a_page(demo: Dataset, reports: Path, tmp_path: Path) -> None:
+    data = demo.only("test")
+    page = write_board(board_of(Results(reports), data), tmp_path, data)
+    assert page == tmp_path / "site" / "demo.html"
+    assert {path.name for path in (tmp_path / "leaderboards").iterdir()} == {"demo.md", "demo.csv", "demo.json"}
+
+
+def test_each_content_of_a_folder_has_its_own_board(folder: Path, demo: Dataset, tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    first = rank(folder, reports)
+    write_folder(folder, [(sample, "test") for sample in demo.only("test")][:3])
+    second = rank(folder, reports)
+    for data, images in ((first, 2), (second, 3)):
+        board = board_of(Results(reports), data.only("test"))
+        assert board.subsets[0].images == images
+    assert boards(Results(reports))[0].subsets[0].images == 3
+
+
+def test_a_users_own_card_stays_on_the_board(demo: Dataset, tmp_path: Path) -> None:
+    text = (Path(demo.folder).parent / "demo.toml").read_text()
+    text = text.replace('id = "demo"', 'id = "mine"').replace('title = "Demo', 'title = "Mine')
+    (tmp_path / "mine.toml").write_text(text)
+    shutil.copytree(demo.folder, tmp_path / "mine")
+    rank(str(tmp_path / "mine.toml"), tmp_path / "reports")
+    board = boards(Results(tmp_path / "reports"), dataset="mine")[0]
+    assert board.card.title.startswith("Mine")
+    assert board.card.licence == "CC0-1.0"
+    assert {subset.name for subset in board.subsets} >= {"fluorescence", "histology"}
+
+
+def test_a_folder_named_like_a_card_never_writes_over_the_cards_board(demo: Dataset, tmp_path: Path) -> None:
+    write_folder(tmp_path / "demo", [(sample, "test") for sample in demo.only("test")][:2])
+    reports = tmp_path / "reports"
+    rank("demo", reports)
+    data = rank(tmp_path / "demo", reports)
+    for board in boards(Results(reports)):
+        write_board(board, reports, data_of(board))
+    images = {
+        path.name: json.loads(path.read_text())["subsets"][0]["images"] for path in reports.glob("leaderboards/*.json")
+    }
+    assert images == {"demo.json": 10, f"{data.name}.json": 2}
+
+
+def test_a_newer_row_of_a_name_stands_for_the_older_and_a_failure_gives_way(
+    demo: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zooscope import rows
+    from zooscope.errors import WorkerError
+
+    results, row = Results(tmp_path), plan_rows([OTSU], demo)[0]
+
+    def dies(*_: object, **__: object) -> None:
+        raise WorkerError("its process died")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "_predict", dies)
+        assert run_row(row, results).failed
+        assert len(board_of(results, demo.only("test")).failures) == 1
+    assert run_row(row, results).failed, "what crashed is not run again unasked"
+    assert not run_row(row, results, retry=True).failed
+    board = board_of(results, demo.only("test"))
+    assert (len(board.rows), len(board.failures)) == (1, 0)

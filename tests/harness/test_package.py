@@ -1,0 +1,394 @@
+"""Packages opened: real ones of both formats, and the one-line reason of each that cannot be ranked."""
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from zooscope.bundled import bundled
+from zooscope.data import Dataset
+from zooscope.errors import PackageError
+from zooscope.model import load_model
+from zooscope.package import Package, file_digest, open_package
+from zooscope.predict.tiling import AxisSize
+
+MakePackage = Callable[..., Path]
+Edit = Callable[[dict[str, Any]], object]
+
+BROAD = ("unet2d-nuclei-broad-v0.4.zip", "unet2d-nuclei-broad-v0.5.zip")
+
+
+def real(mirror: Path, name: str) -> Path:
+    path = mirror / "packages" / name
+    if not path.is_file():
+        pytest.skip(f"{path} is not in the mirror")
+    return path
+
+
+def refused(path: Path) -> str:
+    """The reason of a package that cannot be ranked: one line that names no path."""
+    with pytest.raises(PackageError) as error:
+        open_package(path)
+    reason = str(error.value)
+    assert "\n" not in reason
+    assert len(reason) < 500
+    assert str(path.parent) not in reason
+    assert str(Path.cwd()) not in reason
+    return reason
+
+
+@pytest.mark.parametrize("name", BROAD)
+def test_the_broad_unet_says_what_it_is(mirror: Path, name: str):
+    package = open_package(real(mirror, name))
+    assert package.title == "UNet 2D Nuclei Broad"
+    assert package.name == name.removesuffix(".zip")
+    assert (package.input.id, package.input.axes, package.input.channels) == ("raw", "bcyx", 1)
+    assert package.input.sizes == (AxisSize(512), AxisSize(512))
+    assert (package.output.id, package.output.axes, package.output.channels) == ("probability", "bcyx", 1)
+    assert package.output.halo_px == (32, 32)
+    assert list(package.weights) == ["torchscript", "onnx"]
+    assert package.choose_weights() == "torchscript"
+    assert package.weights["torchscript"].size_bytes == package.size_bytes == 1871121
+    assert (package.licence, package.format_version) == ("MIT", "0.5.4" if "0.5" in name else "0.4.9")
+    assert "dsb2018" in package.tags
+    assert package.decoder is None
+
+
+def bare(package: Package, weights: str, array: np.ndarray) -> np.ndarray:
+    """A package's answer to an array of exactly its size: its processing and its network, nothing of ours between."""
+    from zooscope.predict.backends import BACKENDS
+
+    ready, finish = package.processing().begin(array)
+    network = BACKENDS[weights](package.read_weights(weights), device="cpu")
+    return finish(network(ready[None])[0])
+
+
+def member(path: Path, name: str) -> np.ndarray:
+    with zipfile.ZipFile(path) as archive:
+        return np.load(io.BytesIO(archive.read(name)))
+
+
+@pytest.mark.parametrize("name", BROAD)
+@pytest.mark.parametrize("weights", ["torchscript", "onnx"])
+def test_the_broad_unet_gives_its_own_test_output(mirror: Path, name: str, weights: str):
+    import xarray as xr
+
+    path = real(mirror, name)
+    test_input, test_output = member(path, "test_input.npy"), member(path, "test_output.npy")
+    maps = load_model(path, weights=weights, device="cpu").maps(xr.DataArray(test_input[0, 0], dims=("y", "x")))
+    np.testing.assert_allclose(maps, test_output[0], rtol=0, atol=1e-5)
+
+
+def test_formats_0_4_and_0_5_of_one_network_are_twins(mirror: Path, demo: Dataset):
+    old, new = (load_model(real(mirror, name), device="cpu") for name in BROAD)
+    for sample in [next(s for s in demo if s.axes == axes) for axes in ("yx", "yxc")]:
+        maps = old.maps(sample.image)
+        np.testing.assert_array_equal(maps, new.maps(sample.image))
+        assert maps.shape == (1, *sample.target.shape)
+        assert 0 <= maps.min() < 0.1 < 0.9 < maps.max() <= 1
+    assert old.package.digest != new.package.digest
+
+
+def test_our_processing_is_that_of_bioimageios_own_pipeline(mirror: Path, demo: Dataset):
+    from bioimageio.core import create_prediction_pipeline
+    from bioimageio.core.sample import Sample
+    from bioimageio.core.tensor import Tensor
+    from bioimageio.spec.model.v0_5 import TensorId
+
+    package = open_package(real(mirror, BROAD[1]))
+    pipeline = create_prediction_pipeline(package.description, devices=["cpu"], weight_format="torchscript")
+    image = next(s for s in demo if s.axes == "yx").image.values.astype(np.float32)
+    image = np.pad(image, [(0, 512 - size) for size in image.shape], mode="reflect")[None]
+    tensor = Tensor.from_numpy(image[None].copy(), dims=("batch", "channel", "y", "x"))
+    sample = Sample(members={TensorId("raw"): tensor}, stat={}, id="a")
+    theirs = pipeline.predict_sample_without_blocking(sample, skip_input_padding=True, skip_output_cropping=True)
+    expected = theirs.members[TensorId("probability")].data.to_numpy()[0]
+    assert 0.5 < expected.max() <= 1
+    np.testing.assert_allclose(bare(package, "torchscript", image), expected, rtol=0, atol=2e-6)
+
+
+def test_every_image_gets_its_own_statistics(make_package: MakePackage, demo: Dataset):
+    processing = open_package(make_package()).processing()
+    for sample in [s for s in demo if s.axes == "yx"][:2]:
+        image = sample.image.values[None].astype(np.float32)
+        ready, _ = processing.begin(image)
+        low, high = np.percentile(image, (1, 99.8))
+        np.testing.assert_allclose(ready, (image - low) / (high - low + 1e-6), atol=1e-5)
+        assert ready.dtype == np.float32
+
+
+@pytest.mark.parametrize("axes", [["batch", "channel", "y", "x"], None])
+def test_statistics_over_a_batch_never_come_from_the_images_before(
+    make_package: MakePackage, demo: Dataset, axes: list[str] | None
+):
+    kwargs = {"min_percentile": 1.0, "max_percentile": 99.8} | ({"axes": axes} if axes else {})
+    package = open_package(make_package(preprocessing=[{"id": "scale_range", "kwargs": kwargs}]))
+    first, second = (s.image.values[None].astype(np.float32) for s in [s for s in demo if s.axes == "yx"][:2])
+    alone, _ = package.processing().begin(second)
+    processing = package.processing()
+    processing.begin(first)
+    after, _ = processing.begin(second)
+    np.testing.assert_array_equal(after, alone)
+
+
+def test_an_image_that_the_declared_dtype_cannot_hold_is_refused_and_not_wrapped(make_package: MakePackage):
+    def uint8(rdf: dict[str, Any]) -> None:
+        rdf["inputs"][0]["data"] = {"type": "uint8"}
+        rdf["inputs"][0]["preprocessing"] = [{"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}]
+
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((1, 1, 64, 64), np.uint8))
+    processing = open_package(make_package(edit=uint8, files={"test_input.npy": buffer.getvalue()})).processing()
+    fits = np.full((1, 64, 64), 200, np.uint16)
+    np.testing.assert_array_equal(processing.begin(fits)[0], np.full((1, 64, 64), 200, np.float32))
+    with pytest.raises(PackageError, match="takes uint8 images; this one has values from 300 to 300"):
+        processing.begin(fits + np.uint16(100))
+
+
+@pytest.mark.parametrize("name", [BROAD[1], "nuclei-tiny"])
+def test_a_folder_opens_as_its_zip_does(mirror: Path, tmp_path: Path, name: str):
+    path = bundled("weights") / "nuclei-tiny.zip" if name == "nuclei-tiny" else real(mirror, name)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / path.stem)
+    zipped, unpacked = open_package(path), open_package(tmp_path / path.stem)
+    assert unpacked.name == zipped.name
+    assert unpacked.digest == zipped.digest
+    assert (unpacked.weights, unpacked.input, unpacked.output) == (zipped.weights, zipped.input, zipped.output)
+    assert unpacked.read_weights("onnx") == zipped.read_weights("onnx")
+
+
+def decoder(**params: float) -> dict[str, Any]:
+    return {"config": {"zooscope": {"decoder": {"id": "threshold-components", "version": 1, "params": params}}}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"README.md": b"# Another\n\n## Validation\nText.\n"}},
+        {"date": (2026, 1, 2, 3, 4, 6)},
+        {"folder": True},
+        {"at": "another-name.zip"},
+        {"tags": ["another"]},
+        {"files": {"notes.txt": b"hello"}},
+        {"covers": []},
+    ],
+    ids=["README", "dates in the zip", "folder", "file name", "tags", "another file", "no cover"],
+)
+def test_the_digest_stays_when_nothing_that_computes_changes(make_package: MakePackage, change: dict[str, Any]):
+    assert open_package(make_package(**change)).digest == open_package(make_package()).digest
+
+
+def fewer_percentiles(rdf: dict[str, Any]) -> None:
+    rdf["inputs"][0]["preprocessing"] = [rdf["inputs"][0]["preprocessing"][0]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"network": "convs"},
+        {"edit": fewer_percentiles},
+        {"postprocessing": [{"id": "sigmoid"}]},
+        {"sizes": {"min": 64, "step": 16}},
+        {"halo_px": 16},
+        decoder(threshold=0.5),
+    ],
+    ids=["weights", "preprocessing", "postprocessing", "sizes", "halo", "decoder"],
+)
+def test_the_digest_changes_with_what_computes(make_package: MakePackage, change: dict[str, Any]):
+    assert open_package(make_package(**change)).digest != open_package(make_package()).digest
+
+
+def test_the_digest_changes_with_the_decoders_parameters(make_package: MakePackage):
+    assert (
+        open_package(make_package(**decoder(threshold=0.5))).digest
+        != open_package(make_package(**decoder(threshold=0.6))).digest
+    )
+
+
+def test_keras_and_two_inputs_say_why_they_are_not_ranked(mirror: Path):
+    assert refused(real(mirror, "pancreatic-phase-keras-v0.3.zip")) == (
+        "no TorchScript or ONNX weights: keras_hdf5 needs TensorFlow or Keras"
+    )
+    assert refused(real(mirror, "two-inputs-two-outputs-v0.5.zip")) == (
+        "takes 2 inputs and gives 2 outputs; one image in and one out is ranked"
+    )
+
+
+def python_weights(rdf: dict[str, Any]) -> None:
+    rdf["weights"] = {"pytorch_state_dict": {"source": "weights.pt"}}
+
+
+def url_weights(rdf: dict[str, Any]) -> None:
+    rdf["weights"]["torchscript"]["source"] = "https://example.org/weights.pt"
+
+
+def three_d(rdf: dict[str, Any]) -> None:
+    rdf["inputs"][0]["axes"].insert(2, {"type": "space", "id": "z", "size": 16})
+    rdf["outputs"][0]["axes"].insert(2, {"type": "space", "id": "z", "size": 16})
+
+
+def batch_of_two(rdf: dict[str, Any]) -> None:
+    rdf["inputs"][0]["axes"][0]["size"] = 2
+
+
+def custom(rdf: dict[str, Any]) -> None:
+    source = {"callable": "evil", "source": "evil.py", "sha256": hashlib.sha256(EVIL).hexdigest(), "kwargs": {}}
+    rdf["outputs"][0]["postprocessing"] = [{"id": "custom", **source}]
+
+
+def stardist(rdf: dict[str, Any]) -> None:
+    kwargs = {"prob_threshold": 0.5, "nms_threshold": 0.4, "n_rays": 32, "grid": [1, 1], "b": 2}
+    rdf["outputs"][0]["postprocessing"] = [{"id": "stardist_postprocessing", "kwargs": kwargs}]
+
+
+def edits(**values: Any) -> Edit:
+    return lambda rdf: rdf.update(values)
+
+
+EVIL = b"raise SystemExit('this code ran')\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"edit": python_weights}, "no TorchScript or ONNX weights: pytorch_state_dict needs the package's own Python"),
+        ({"edit": url_weights}, "its torchscript weights lie at a URL; only weights inside the package are run"),
+        ({"edit": lambda rdf: rdf.pop("weights")}, "it has no weights at all"),
+        ({"edit": three_d}, "its input has an axis 'z'; 2D images"),
+        ({"edit": batch_of_two}, "not a valid BioImage.IO description: inputs.0.axes.0.batch.size"),
+        ({"edit": custom, "files": {"evil.py": EVIL}}, "runs the package's own Python"),
+        ({"edit": lambda rdf: rdf.pop("inputs")}, "takes 0 inputs and gives 1 outputs"),
+        ({"edit": lambda rdf: rdf.pop("name")}, "not a valid BioImage.IO description"),
+        ({"edit": lambda rdf: rdf.pop("format_version")}, "not a valid BioImage.IO description"),
+        ({"edit": edits(type="dataset")}, "its description is of type 'dataset', not 'model'"),
+        ({"edit": edits(inputs="raw", outputs="maps")}, "takes "),
+        ({"edit": edits(inputs=["raw"], outputs=["maps"])}, "not a valid BioImage.IO description"),
+        ({"edit": edits(weights=["torchscript"])}, "not a valid BioImage.IO description"),
+        ({"edit": edits(weights={"torchscript": "weights.pt"})}, "not a valid BioImage.IO description"),
+        ({"files": {"weights.pt": None}}, "'weights.pt' is named in its description but is not in the package"),
+        ({"files": {"weights.pt": b"not what it was"}}, "its torchscript weights are damaged: sha256 is "),
+        ({"files": {"rdf.yaml": None}}, "not a BioImage.IO package: none of rdf.yaml, bioimageio.yaml, model.yaml"),
+        ({"files": {"rdf.yaml": b"a: [1, 2\n b: }"}}, "its description is not YAML"),
+        ({"files": {"rdf.yaml": b"name: \x80\x81"}}, "its description is not YAML"),
+        ({"files": {"rdf.yaml": b"just text"}}, "its description is of type 'str', not 'model'"),
+        ({"files": {"rdf.yaml": b""}}, "its description is of type 'NoneType', not 'model'"),
+        ({"config": {"zooscope": {"decoder": "stardist"}}}, "config.zooscope.decoder needs id, version and params"),
+        ({"config": {"zooscope": {"decoder": {"id": "a"}}}}, "config.zooscope.decoder needs id, version and params"),
+        ({"config": {"zooscope": "yes"}}, "config.zooscope is 'yes'"),
+        ({"config": {"zooscope": {"training_data": ["dsb2018"]}}}, "config.zooscope.training_data"),
+        ({"config": {"zooscope": {"training_data": {"dataset": "dsb2018"}}}}, "config.zooscope.training_data"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("folder", [False, True], ids=["zip", "folder"])
+def test_a_package_that_cannot_be_ranked_says_why(
+    make_package: MakePackage, change: dict[str, Any], reason: str, folder: bool
+):
+    path = make_package(folder=folder, **change)
+    assert reason in refused(path)
+    assert len(file_digest(path)) == 64
+
+
+def test_postprocessing_that_makes_objects_is_refused(make_package: MakePackage):
+    path = make_package("channels-last", channels_out=33, edit=stardist)
+    assert "its postprocessing 'stardist_postprocessing' is not run yet" in refused(path)
+
+
+def test_damaged_test_output_of_the_old_format_is_a_reason(make_package: MakePackage):
+    path = make_package(spec="0.4.9", files={"test_output.npy": b"\x93NUMPY nonsense"})
+    assert "test_output.npy" in refused(path)
+
+
+@pytest.mark.parametrize("name", ["../evil.py", "/etc/evil.py", "a/../../evil.py"])
+def test_a_zip_that_would_climb_out_is_refused(make_package: MakePackage, name: str):
+    assert "would climb out of its folder; refused" in refused(make_package(files={name: EVIL}))
+
+
+def test_weights_outside_the_package_are_not_read(make_package: MakePackage, tmp_path: Path):
+    outside = tmp_path / "outside.pt"
+    outside.write_bytes(b"secret")
+
+    def escape(source: str) -> Edit:
+        def edit(rdf: dict[str, Any]) -> None:
+            rdf["weights"]["torchscript"] = {"source": source, "pytorch_version": "2.5.1"}
+
+        return edit
+
+    for source in ("../outside.pt", str(outside)):
+        path = make_package(at="pack", folder=True, edit=escape(source))
+        with pytest.raises(PackageError):
+            open_package(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 truncated", b"<html>Sign in</html>"])
+def test_what_is_no_zip_has_a_reason(tmp_path: Path, content: bytes):
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+    assert "not a whole zip archive" in refused(path)
+    assert file_digest(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_a_truncated_package_has_a_reason(make_package: MakePackage):
+    path = make_package()
+    path.write_bytes(path.read_bytes()[:1000])
+    assert "not a whole zip archive" in refused(path)
+
+
+def test_a_folder_without_anything_has_a_reason(tmp_path: Path):
+    assert "not a BioImage.IO package" in refused(tmp_path)
+    assert refused(tmp_path / "nowhere") == "no such file or folder"
+
+
+def test_nothing_of_a_package_runs_when_it_is_opened(make_package: MakePackage):
+    def architecture(rdf: dict[str, Any]) -> None:
+        source = {"source": "evil.py", "callable": "Net", "sha256": hashlib.sha256(EVIL).hexdigest()}
+        weights = {"source": "weights.pt", "architecture": source, "pytorch_version": "2.5.1"}
+        rdf["weights"] = {"pytorch_state_dict": weights, **rdf["weights"]}
+
+    package = open_package(make_package(edit=architecture, files={"evil.py": EVIL}))
+    assert list(package.weights) == ["torchscript"]
+    assert package.choose_weights() == "torchscript"
+
+
+def test_weights_that_are_not_there_cannot_be_chosen(make_package: MakePackage):
+    package = open_package(make_package())
+    with pytest.raises(PackageError, match="has no onnx weights that run here, only torchscript"):
+        package.choose_weights("onnx")
+    with pytest.raises(PackageError, match="has no pytorch_state_dict weights that run here, only torchscript"):
+        package.choose_weights("pytorch_state_dict")
+
+
+def test_declared_training_data_are_kept(make_package: MakePackage):
+    ours = {"zooscope": {"training_data": [{"dataset": "dsb2018", "splits": ["train"]}]}}
+    package = open_package(make_package(config=ours, training_data={"id": "luscious-sushi"}))
+    assert [dict(item) for item in package.training_data] == [
+        {"dataset": "dsb2018", "splits": ["train"]},
+        {"dataset": "luscious-sushi"},
+    ]
+
+
+def test_a_halo_on_a_grid_of_two_is_counted_in_pixels_of_the_image(make_package: MakePackage):
+    for spec, scale in (("0.5.10", 2.0), ("0.4.9", 0.5)):
+        package = open_package(make_package("grid2", spec=spec, scale=scale, halo_px=8))
+        assert package.output.halo_px == (16, 16)
+
+
+def test_channels_of_the_old_format_are_those_of_its_test_output(make_package: MakePackage):
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros((1, 2, 64, 64), np.float32))
+    path = make_package("twice", spec="0.4.9", files={"test_output.npy": buffer.getvalue()})
+    assert open_package(path).output.channels == 2
+
+
+def test_a_description_may_have_any_of_the_three_names(make_package: MakePackage):
+    path = make_package()
+    with zipfile.ZipFile(path) as archive:
+        rdf = archive.read("rdf.yaml")
+    other = make_package(at="other.zip", files={"rdf.yaml": None, "bioimageio.yaml": rdf})
+    assert open_package(other).digest == open_package(path).digest
+    assert yaml.safe_load(rdf)["name"] == open_package(other).title
