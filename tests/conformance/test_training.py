@@ -1,0 +1,77 @@
+"""What every method's training must do."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from zooscope_zoo.method import Method
+from zooscope_zoo.training.run_folder import RunFolder
+
+Train = Callable[..., list[dict[str, float]]]
+
+
+def losses(history: list[dict[str, float]]) -> list[tuple[float, float]]:
+    return [(entry["train/loss"], entry["validation/loss"]) for entry in history]
+
+
+def test_it_overfits_two_images(method: Method, train_quickly: Train, tmp_path: Path) -> None:
+    steady = ("augment.gain=[1, 1]", "augment.offset=[0, 0]", "augment.zoom=[1, 1]", "training.learning_rate=1e-2")
+    history = train_quickly(method, tmp_path, 150, *steady, "training.validate_every=10")
+    assert history[-1]["train/loss"] < 0.5 * history[0]["train/loss"]
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
+    method: Method, train_quickly: Train, tmp_path: Path
+) -> None:
+    first, again, other = (
+        losses(train_quickly(method, tmp_path / name, 4, "training.validate_every=2", f"training.seed={seed}"))
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert first == again
+    assert first != other
+
+
+def test_the_number_of_workers_changes_nothing(method: Method, train_quickly: Train, tmp_path: Path) -> None:
+    none, two = (
+        losses(train_quickly(method, tmp_path / str(n), 4, "training.validate_every=2", f"training.workers={n}"))
+        for n in (0, 2)
+    )
+    assert none == two
+
+
+def test_a_training_that_was_stopped_resumes_to_the_same_losses(
+    method: Method, train_quickly: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = losses(train_quickly(method, tmp_path / "whole", 6, "training.validate_every=2"))
+    from zooscope_zoo.training import loop
+
+    real, calls = loop._step, []
+
+    def dies(*args: object, **more: object) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*args, **more)
+
+    monkeypatch.setattr(loop, "_step", dies)
+    with pytest.raises(KeyboardInterrupt):
+        train_quickly(method, tmp_path / "cut", 6, "training.validate_every=2")
+    monkeypatch.setattr(loop, "_step", real)
+    assert losses(train_quickly(method, tmp_path / "cut", 6, "training.validate_every=2", resume=True)) == whole
+    finished, cut = (RunFolder(tmp_path / name).read_weights("last") for name in ("whole", "cut"))
+    assert all((finished[name] == cut[name]).all() for name in finished)
+
+
+def test_a_run_keeps_what_it_was_made_from_curves_and_an_early_picture(
+    method: Method, train_quickly: Train, tmp_path: Path
+) -> None:
+    train_quickly(method, tmp_path, 2, "training.validate_every=1")
+    for name in ("config.json", "about.json", "state.pt", "best.safetensors", "last.safetensors", "curves.csv"):
+        assert (tmp_path / name).is_file()
+    for name in ("curves.png", "previews/step-000001.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    assert list((tmp_path / "tensorboard").iterdir())
+    about = RunFolder(tmp_path).about()
+    assert len(about["data"][0]["digest"]) == 64
+    assert about["environment"]["versions"]["torch"]

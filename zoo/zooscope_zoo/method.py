@@ -1,0 +1,84 @@
+"""Method: what the training loop and the packaging need to know of a trainable method, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+
+class NetworkConfig(BaseModel):
+    """Base of a method's own settings; they are the keyword arguments that packages state for the network."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    channels: Literal[1, 3] = 1
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a method is for.
+
+    Attributes
+    ----------
+    receptive_field_px : edge of the square of input pixels that decide one output pixel.
+    """
+
+    purpose: str
+    receptive_field_px: int
+    parameters: int
+
+
+class Method(Protocol):
+    """A trainable method; an object of the entry-point group `zooscope.methods`, one folder each.
+
+    The network's `forward` gives the dense maps with activations inside; its `logits` gives what the loss takes.
+    """
+
+    id: str
+    config: type[NetworkConfig]
+    architecture: tuple[str, ...]
+    """Modules, the method's network last, that travel in a package's architecture file."""
+
+    small: tuple[str, ...]
+    """Settings under which the conformance suite trains in seconds."""
+
+    def network(self, config: Any) -> nn.Module:
+        """A new network."""
+        ...
+
+    def multiple_px(self, config: Any) -> int:
+        """Sizes of images that the network takes are multiples of this."""
+        ...
+
+    def grid(self, config: Any) -> int:
+        """Pixels of the image, along an edge, to one of the maps."""
+        ...
+
+    def planes(self, labels: NDArray[np.int32], config: Any) -> NDArray[np.float32]:
+        """What is computed once for a whole label image (y, x) and turns with it: (k, y, x), k may be 0."""
+        ...
+
+    def targets(self, labels: NDArray[np.int32], planes: NDArray[np.float32], config: Any) -> NDArray[np.float32]:
+        """Targets (t, y / grid, x / grid) of a patch, from its labels (y, x) and planes (k, y, x)."""
+        ...
+
+    def loss(self, logits: Tensor, targets: Tensor, config: Any) -> Mapping[str, Tensor]:
+        """Terms of the loss by name; their sum is minimised."""
+        ...
+
+    def decoder(self, config: Any) -> str:
+        """Id of the decoder that makes objects of the maps."""
+        ...
+
+    def describe(self, config: Any) -> Description:
+        """Receptive field, parameters, purpose."""
+        ...
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of trainable values."""
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,1 @@
+"""Networks and blocks that methods share. Each file imports torch alone: it travels inside packages."""

@@ -1,0 +1,1 @@
+"""Packaging: a trained run -> a BioImage.IO package. `export.export` is the way in."""

@@ -1,0 +1,128 @@
+"""The model card: the package's README."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from zooscope.metrics import find_metric
+from zooscope_zoo.packaging.measured import Measured
+from zooscope_zoo.packaging.method_card import MethodCard
+from zooscope_zoo.packaging.parity import Agreement
+from zooscope_zoo.packaging.trained import Trained
+
+_PICTURE = """![An image, and what was found in it](cover.png)
+
+An image of the Data Science Bowl 2018 (CC0). Outlines: blue found (IoU >= 0.5), orange missed, pink false."""
+
+
+def model_card(
+    name: str,
+    trained: Trained,
+    method: MethodCard,
+    measured: Measured,
+    parity: Sequence[Agreement],
+    *,
+    output: str,
+    licence: str | None,
+) -> str:
+    """Markdown with the sections intended use, training data, validation, receptive field, formats, limits, citation.
+
+    Parameters
+    ----------
+    output : what the package gives, as sentences.
+    """
+    title = f"# {name}\n\n{method.summary} Trained on {_names(trained)}.\n\n{_PICTURE}"
+    sections = {
+        "Intended use": method.intended_use,
+        "Input and output": _input(trained) + "\n" + output,
+        "Training data": _training_data(trained),
+        "Validation": _validation(trained, measured),
+        "Receptive field": _field(trained, measured),
+        "Agreement of the weights formats": _agreement(parity),
+        "Limits": method.limits + "\n" + _own_limits(trained),
+        "Citation": "\n".join(f"- {item.text}. https://doi.org/{item.doi}" for item in method.cite),
+        "Licence": _licence(trained, licence),
+    }
+    return "\n\n".join([title, *(f"## {heading}\n{text}" for heading, text in sections.items())]) + "\n"
+
+
+def _names(trained: Trained) -> str:
+    return ", ".join(str(item["dataset"]) for item in trained.data)
+
+
+def _input(trained: Trained) -> str:
+    kind = "RGB" if trained.settings.channels == 3 else "gray"
+    step = trained.sizes.step
+    return (
+        f"2D images, {kind}, of any range: first the percentiles 1 and 99.8 of each channel of the whole image become "
+        f"0 and 1. y and x are multiples of {step} px, at least {trained.sizes.minimum} px."
+    )
+
+
+def _training_data(trained: Trained) -> str:
+    lines: list[str] = []
+    for item in trained.data:
+        strata = "" if item["strata"] == "*" else f", strata `{item['strata']}`"
+        lines.append(
+            f"- `{item['dataset']}` version {item['version']}, splits {', '.join(item['splits'])}{strata}: "
+            f"{item['images']} images; licence {item['licence']}; content's digest `{item['digest'][:16]}`"
+        )
+    settings = trained.config.training
+    lines.append(
+        f"\nUp to {settings.steps} steps of {settings.batch} patches of {settings.patch_px} px; the weights with the lowest "
+        "validation loss, rounded to half precision."
+    )
+    return "\n".join(lines)
+
+
+def _validation(trained: Trained, measured: Measured) -> str:
+    params = ", ".join(f"{name} {value:g}" for name, value in measured.params.items())
+    found = [(find_metric(name), value) for name, value in measured.scores.items()]
+    rows = [f"| {metric.label} | {value:.3f} | {metric.definition} |" for metric, value in found]
+    return (
+        f"{measured.images} validation images of {_names(trained)} with {measured.objects} objects. "
+        f"The best weights and the parameters of the decoder `{measured.decoder}` ({params}) were chosen on these very "
+        "images, so the figures are optimistic; scores on held-out test images stand in zooscope's leaderboards.\n\n"
+        "| score | value | definition |\n|---|---|---|\n" + "\n".join(rows)
+    )
+
+
+def _field(trained: Trained, measured: Measured) -> str:
+    field = trained.method.describe(trained.settings).receptive_field_px
+    median, high, largest = measured.object_px
+    return (
+        f"{field} px. The validation objects' longer edge is {median} px (median), {high} px (95th percentile), "
+        f"{largest} px (largest); rescale images whose objects are of quite another size. Tiles want a halo of "
+        f"{trained.halo_px} px."
+    )
+
+
+def _agreement(parity: Sequence[Agreement]) -> str:
+    rows = [f"| {p.format} | {p.size[0]}x{p.size[1]} | {p.difference:.1e} | {p.limit:.1e} |" for p in parity]
+    return (
+        "Largest difference from the state dict, in batches of two images:\n\n"
+        "| format | y and x, px | difference | allowed |\n|---|---|---|---|\n" + "\n".join(rows)
+    )
+
+
+def _own_limits(trained: Trained) -> str:
+    return f"- It has seen {_names(trained)} alone. Look at its results on your images before you count with them."
+
+
+def _licence(trained: Trained, licence: str | None) -> str:
+    data = "; ".join(f"{item['dataset']}: {item['licence']}" for item in trained.data)
+    return f"Weights: {licence or 'not stated'}. Training data: {data}."
+
+
+def decoder_text(decoder: str, names: Sequence[str], *, grid: int) -> str:
+    """What a package of dense maps gives."""
+    size = "the image's size" if grid == 1 else f"one value for {grid}x{grid} px"
+    shown: list[Any] = [*names[:2], f"... ({len(names)} channels)"] if len(names) > 4 else list(names)
+    return (
+        f"Dense maps, {size}: {', '.join(shown)}. Activations are inside the network. The decoder `{decoder}` makes "
+        "objects of the stitched maps; its parameters stand in `config.zooscope.decoder`, its source in `decoder.py`."
+    )
+
+
+def labels_text() -> str:
+    """What a package with the spec's own operation gives."""
+    return "A label image, by the operation `stardist_postprocessing`: 0 is background, every other value one object."

@@ -1,0 +1,187 @@
+"""`export`: from a run's folder to a package."""
+
+import inspect
+import io
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from zooscope import atomic
+from zooscope.check import validate
+from zooscope.decode import find_decoder
+from zooscope.errors import UsageError, ZooscopeError
+from zooscope.package import open_package
+from zooscope_zoo.packaging.card import decoder_text, labels_text, model_card
+from zooscope_zoo.packaging.cover import cover_png
+from zooscope_zoo.packaging.formats import Formats, make_formats
+from zooscope_zoo.packaging.measured import Measured, measure_package, validation_data
+from zooscope_zoo.packaging.method_card import method_card
+from zooscope_zoo.packaging.operation import prove_labels, refuse_without_operation, stardist_kwargs
+from zooscope_zoo.packaging.rdf import (
+    labels_output,
+    licence_of,
+    map_names,
+    maps_output,
+    ours,
+    package_name,
+    package_rdf,
+)
+from zooscope_zoo.packaging.trained import Trained, read_run
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """What a package says that no run knows.
+
+    Attributes
+    ----------
+    licence : SPDX id; None takes BSD-3-Clause for CC0 data, else the data's own where there is one.
+    tags : beside the method's and the data sets' names, e.g. "nuclei".
+    """
+
+    authors: Sequence[str] = ()
+    licence: str | None = None
+    tags: Sequence[str] = ()
+
+
+def export(
+    run: Path,
+    output: Path,
+    *,
+    with_postprocessing: bool = False,
+    publisher: Publisher | None = None,
+    progress: bool = False,
+) -> Path:
+    """Write a run's best weights as a BioImage.IO package; the same bytes each time.
+
+    The weights are rounded to half precision first; parity, decoder parameters, validation figures, cover and test
+    tensors are all of the rounded ones. The decoder is tuned on the images that the run validated on.
+
+    Parameters
+    ----------
+    with_postprocessing : labels by the spec's own operation instead of dense maps, for tools that know no decoders.
+
+    Raises
+    ------
+    UsageError : no training in `run`, an output that is no .zip, a method without an operation of the spec.
+    DataError : the data of the run is not there any more. ZooscopeError : the weights formats disagree, or what
+        `publisher` says does not fit the format.
+    """
+    if output.suffix != ".zip":
+        raise UsageError(f"{output}: a package is a file that ends in .zip")
+    trained = read_run(run)
+    if with_postprocessing:
+        refuse_without_operation(trained)
+    validation_data(trained)  # asked first, because what follows takes a while
+    formats = make_formats(trained)
+    measured, cover, ready = measure(trained, formats, progress=progress)
+    if with_postprocessing:
+        formats = make_formats(trained, channels_last=True)
+    formats = replace(formats, ready=ready)
+    files = package_files(trained, formats, measured, cover, publisher=publisher or Publisher())
+    _refuse_invalid(files)
+    atomic.write_bytes(output, zipped(files))
+    return output
+
+
+def measure(
+    trained: Trained, formats: Formats, *, progress: bool = False
+) -> tuple[Measured, bytes, NDArray[np.float32]]:
+    """Decoder parameters and scores, the cover, and the test input as the package itself normalises it.
+
+    All from running the package as the harness runs any.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        draft = _written(draft_files(trained, formats), Path(name) / "draft")
+        measured = measure_package(trained, draft, progress=progress)
+        decoder = find_decoder(trained.method.decoder(trained.settings))
+        cover = cover_png(draft, formats.sample, decoder, measured.params)
+        ready, _ = open_package(draft).processing().begin(formats.raw[0])
+        return measured, cover, ready[None]
+
+
+def draft_files(trained: Trained, formats: Formats) -> dict[str, bytes]:
+    """A package that runs, without decoder, card and cover."""
+    files = {**formats.files, "test_input.npy": _npy(formats.raw), "test_output.npy": _npy(formats.maps)}
+    names = map_names(trained.method.decoder(trained.settings), formats.channels)
+    outputs = [maps_output(trained, files, names)]
+    rdf = package_rdf(trained, method_card(trained.method), formats.architecture, files, outputs, licence=None)
+    return {**files, "rdf.yaml": _yaml(rdf)}
+
+
+def package_files(
+    trained: Trained, formats: Formats, measured: Measured, cover: bytes, *, publisher: Publisher
+) -> dict[str, bytes]:
+    """All files of a package by name."""
+    card, decoder = method_card(trained.method), trained.method.decoder(trained.settings)
+    licence = publisher.licence or licence_of(trained)
+    files = {**formats.files, "test_input.npy": _npy(formats.raw), "cover.png": cover}
+    if formats.channels_last:
+        kwargs = stardist_kwargs(trained, measured.params, channels=formats.channels)
+        files["test_output.npy"] = _npy(prove_labels(formats.maps, formats.onnx_maps, kwargs))
+        outputs, text = [labels_output(files, kwargs)], labels_text()
+    else:
+        names = map_names(decoder, formats.channels)
+        files["test_output.npy"] = _npy(formats.maps)
+        files["decoder.py"] = inspect.getsource(find_decoder(decoder)).encode()  # type: ignore[arg-type]
+        outputs = [maps_output(trained, files, names)]
+        text = decoder_text(measured.decoder, names, grid=trained.method.grid(trained.settings))
+    name = package_name(trained, card)
+    readme = model_card(name, trained, card, measured, formats.parity, output=text, licence=licence)
+    files["README.md"] = readme.encode()
+    rdf = package_rdf(
+        trained, card, formats.architecture, files, outputs,
+        licence=licence, authors=publisher.authors, tags=publisher.tags,
+    )  # fmt: skip
+    rdf["config"] = {"zooscope": ours(trained, measured, with_decoder=not formats.channels_last)}
+    return {**files, "rdf.yaml": _yaml(rdf)}
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A zip whose bytes depend on the files alone."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(files):
+            archive.writestr(zipfile.ZipInfo(name, _DATE), files[name], zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _refuse_invalid(files: Mapping[str, bytes]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        _, found = validate(_written(files, Path(name) / "package"))
+    errors = [finding.text for finding in found if finding.level == "error"]
+    if errors:
+        raise ZooscopeError(f"the package would not be valid: {'; '.join(errors)}")
+
+
+def _written(files: Mapping[str, bytes], folder: Path) -> Path:
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+class _Plain(yaml.SafeDumper):
+    """Without anchors, which not every consumer's parser knows."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        """Always."""
+        return True
+
+
+def _yaml(rdf: Mapping[str, object]) -> bytes:
+    return yaml.dump(rdf, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120).encode()
+
+
+def _npy(array: NDArray[np.generic]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()

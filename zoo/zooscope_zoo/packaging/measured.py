@@ -1,0 +1,105 @@
+"""Measured: a decoder's parameters and scores on the images that a run validated on, by the harness."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from zooscope.contender import Contender, Predictor, contender
+from zooscope.data import Dataset, load_dataset
+from zooscope.errors import DataError
+from zooscope.metrics import find_metric, measure
+from zooscope.progress import track
+from zooscope.runkey import PREDICT_VERSION, digest_of
+from zooscope.sample import Sample
+from zooscope.tune import OBJECTIVE, tune
+from zooscope_zoo.packaging.trained import Trained
+from zooscope_zoo.training.images import object_sizes, split_samples
+
+METRICS = ("ap50.per-image@1", "ap75.per-image@1", "ap.per-image@1", "f1-50.per-image@1", "pq50.per-image@1")
+
+
+class Measured(BaseModel):
+    """What was found on the validation images, after rounding the weights.
+
+    Attributes
+    ----------
+    decoder, params : `id@version` and all its parameters, tuned for `objective` on these very images.
+    scores : by metric.
+    object_px : longer edge of the validation objects' boxes: median, 95th percentile, largest.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    decoder: str
+    params: dict[str, float | int]
+    objective: str
+    scores: dict[str, float]
+    images: int
+    objects: int
+    object_px: tuple[int, int, int]
+
+
+def measure_package(trained: Trained, package: Path, *, progress: bool = False) -> Measured:
+    """Tune and score a package, made without decoder, on the images that its run validated on.
+
+    Raises
+    ------
+    DataError : data that is no longer what the run was trained on. PackageError, WorkerError : it cannot run.
+    """
+    found = contender(str(package), decoder=trained.method.decoder(trained.settings))
+    assert found.open is not None, found.reason
+    data = validation_data(trained)
+    plan = {name: list(values) for name, values in found.search.items()}
+    ids = [(dataset.digest, chosen) for dataset, chosen in data]
+    key = digest_of("export", found.digest, dict(found.protocol), plan, ids, OBJECTIVE, PREDICT_VERSION)
+    with found.open() as predictor:
+        count = sum(len(chosen) for _, chosen in data)
+        tuned, _ = tune(found, predictor, track(_samples(data), "tuning", count, show=progress), key=key)
+        params = {**found.params, **tuned}
+        return _measured(found, predictor, params, track(_samples(data), "validating", count, show=progress))
+
+
+def validation_data(trained: Trained) -> list[tuple[Dataset, list[str]]]:
+    """Each data set of the run with the ids that it validated on."""
+    found: list[tuple[Dataset, list[str]]] = []
+    for name, about in zip(trained.config.datasets, trained.data, strict=True):
+        dataset = load_dataset(name)
+        if dataset.digest != about["digest"]:
+            raise DataError(
+                f"data set '{name}': its content's digest is {dataset.digest[:12]}, the run was trained on "
+                f"{about['digest'][:12]}; export where the same data lies"
+            )
+        found.append((dataset, split_samples(dataset, strata=trained.config.training.strata)[1]))
+    return found
+
+
+def _samples(data: list[tuple[Dataset, list[str]]]) -> Iterator[Sample]:
+    """All samples, under ids that no two data sets share."""
+    for number, (dataset, ids) in enumerate(data):
+        for id in ids:
+            yield replace(dataset[id], id=f"{number}-{id}")
+
+
+def _measured(found: Contender, predictor: Predictor, params: dict[str, Any], samples: Iterable[Sample]) -> Measured:
+    assert found.decode is not None
+    records: list[dict[str, float]] = []
+    sizes: list[np.ndarray[Any, Any]] = []
+    for sample in samples:
+        labels, _ = found.decode(predictor.maps(sample.image), sample.target.shape, **params)
+        records.append(measure(labels, sample.target))
+        sizes.append(object_sizes(sample.target))
+    columns = {name: np.array([record[name] for record in records]) for name in records[0]}
+    edges = np.concatenate(sizes)
+    return Measured(
+        decoder=str(found.protocol["decoder"]),
+        params=params,
+        objective=OBJECTIVE,
+        scores={name: round(find_metric(name).reduce(columns), 4) for name in METRICS},
+        images=len(records),
+        objects=len(edges),
+        object_px=(int(np.median(edges)), int(np.percentile(edges, 95)), int(edges.max(initial=0))),
+    )

@@ -1,0 +1,183 @@
+"""rdf.yaml: what a package says of itself, in format 0.5.10, which older consumers still read."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from zooscope.data.card import card_ids, find_card
+from zooscope_zoo.packaging.architecture import Architecture
+from zooscope_zoo.packaging.measured import Measured
+from zooscope_zoo.packaging.method_card import MethodCard
+from zooscope_zoo.packaging.tracing import OPSET
+from zooscope_zoo.packaging.trained import Trained
+from zooscope_zoo.packaging.weights import ONNX, STATE_DICT, TORCHSCRIPT
+from zooscope_zoo.training.images import PERCENTILES
+
+FORMAT_VERSION = "0.5.10"
+_DOI = re.compile(r"10\.\d{4,9}/\S+")
+_OPEN = ("CC0-1.0",)
+"""Licences of data that leave the weights free."""
+
+DEFAULT_LICENCE = "BSD-3-Clause"
+
+
+def package_rdf(
+    trained: Trained,
+    method: MethodCard,
+    architecture: Architecture,
+    files: Mapping[str, bytes],
+    outputs: list[dict[str, Any]],
+    *,
+    licence: str | None,
+    authors: Sequence[str] = (),
+    tags: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The description of a package of these files, but for `config`, which is `ours`; a draft has no card and cover."""
+    names = [str(item["dataset"]) for item in trained.data]
+    about = {
+        "type": "model",
+        "format_version": FORMAT_VERSION,
+        "name": package_name(trained, method),
+        "description": f"{method.summary} Trained on {', '.join(names)}."[:1000],
+        "authors": [{"name": author} for author in authors],
+        "cite": _cite(trained, method),
+        "license": licence,
+        "tags": sorted({*method.tags, *tags, *names}),
+        "covers": ["cover.png"] if "cover.png" in files else [],
+        "documentation": "README.md" if "README.md" in files else None,
+        "attachments": [_file("decoder.py", files)] if "decoder.py" in files else [],
+        "inputs": [_input(trained, files)],
+        "outputs": outputs,
+        "weights": _weights(architecture, files),
+        "training_data": _linked(names),
+    }
+    return {key: value for key, value in about.items() if value not in (None, [])}
+
+
+def package_name(trained: Trained, method: MethodCard) -> str:
+    """Title and data sets, in the letters that the spec allows."""
+    names = ", ".join(str(item["dataset"]) for item in trained.data)
+    return re.sub(r"[^A-Za-z0-9_+\- ()]", " ", f"{method.title} ({names})")[:128]
+
+
+def licence_of(trained: Trained) -> str | None:
+    """BSD-3-Clause for weights from CC0 data; else the data's own, where they all have the same; else none."""
+    found = {str(item["licence"]) for item in trained.data} - set(_OPEN)
+    if not found:
+        return DEFAULT_LICENCE
+    only = found.pop()
+    return None if found or only == "not stated" else only
+
+
+def map_names(decoder: str, channels: int) -> list[str]:
+    """Names of the maps that a decoder reads."""
+    if decoder == "stardist":
+        return ["probability", *(f"ray-{number}" for number in range(channels - 1))]
+    known = ["foreground", "boundary"]
+    return known[:channels] if channels <= len(known) else [f"map-{number}" for number in range(channels)]
+
+
+def maps_output(trained: Trained, files: Mapping[str, bytes], names: Sequence[str]) -> dict[str, Any]:
+    """The dense maps, channels first; halo and size of a network with a grid are counted in pixels of its maps."""
+    grid = trained.method.grid(trained.settings)
+    spatial = [
+        {
+            "type": "space",
+            "id": axis,
+            "scale": float(grid),
+            "size": {"tensor_id": "raw", "axis_id": axis},
+            "halo": trained.halo_px // grid,
+        }
+        for axis in "yx"
+    ]
+    return {
+        "id": "maps",
+        "description": "Dense maps of the network, activations inside.",
+        "axes": [{"type": "batch"}, {"type": "channel", "channel_names": list(names)}, *spatial],
+        "data": {"type": "float32"},
+        "test_tensor": _file("test_output.npy", files),
+    }
+
+
+def labels_output(files: Mapping[str, bytes], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels by stardist_postprocessing. No halo: padding the image would change what the network answers."""
+    spatial = [{"type": "space", "id": axis, "size": {"tensor_id": "raw", "axis_id": axis}} for axis in "yx"]
+    return {
+        "id": "labels",
+        "description": "Label image: 0 is background, every other value one object.",
+        "axes": [{"type": "batch"}, *spatial, {"type": "channel", "channel_names": ["label"]}],
+        "data": {"type": "int32"},
+        "postprocessing": [{"id": "stardist_postprocessing", "kwargs": dict(kwargs)}],
+        "test_tensor": _file("test_output.npy", files),
+    }
+
+
+def ours(trained: Trained, measured: Measured, *, with_decoder: bool) -> dict[str, Any]:
+    """`config.zooscope`: decoder, method, receptive field, training data, validation."""
+    keys = ("dataset", "version", "splits", "strata", "digest", "licence")
+    told: dict[str, Any] = {
+        "method": trained.config.method,
+        "network": trained.settings.model_dump(),
+        "receptive_field_px": trained.method.describe(trained.settings).receptive_field_px,
+        "training_data": [{key: item[key] for key in keys} for item in trained.data],
+    }
+    told["validation"] = {"scores": measured.scores, "objective": measured.objective, "images": measured.images}
+    if with_decoder:
+        id, _, version = measured.decoder.partition("@")
+        told["decoder"] = {"id": id, "version": int(version), "params": measured.params}
+    return told
+
+
+def _input(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
+    names = ["red", "green", "blue"] if trained.settings.channels == 3 else ["gray"]
+    size = {"min": trained.sizes.minimum, "step": trained.sizes.step}
+    low, high = PERCENTILES
+    percentiles = {"axes": ["y", "x"], "min_percentile": low, "max_percentile": high, "eps": 1e-6}
+    float32 = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
+    return {
+        "id": "raw",
+        "description": "The image, in any range.",
+        "axes": [
+            {"type": "batch"},
+            {"type": "channel", "channel_names": names},
+            *({"type": "space", "id": axis, "size": size} for axis in "yx"),
+        ],
+        "data": {"type": "float32"},
+        "preprocessing": [float32, {"id": "scale_range", "kwargs": percentiles}, float32],
+        "test_tensor": _file("test_input.npy", files),
+    }
+
+
+def _weights(architecture: Architecture, files: Mapping[str, bytes]) -> dict[str, Any]:
+    version = torch.__version__.partition("+")[0]
+    code = {**_file("architecture.py", files), "callable": architecture.callable, "kwargs": architecture.kwargs}
+    derived = {"parent": "pytorch_state_dict"}
+    return {
+        "pytorch_state_dict": {**_file(STATE_DICT, files), "architecture": code, "pytorch_version": version},
+        "torchscript": {**_file(TORCHSCRIPT, files), **derived, "pytorch_version": version},
+        "onnx": {**_file(ONNX, files), **derived, "opset_version": OPSET},
+    }
+
+
+def _file(name: str, files: Mapping[str, bytes]) -> dict[str, str]:
+    return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
+
+
+def _cite(trained: Trained, method: MethodCard) -> list[dict[str, str]]:
+    found = [{"text": item.text, "doi": item.doi} for item in method.cite]
+    for item in trained.data:
+        card = find_card(str(item["dataset"]))[0] if item["dataset"] in card_ids() else None
+        doi = _DOI.search(card.citation) if card else None
+        if card and doi:
+            text = card.citation[: doi.start()].removesuffix("doi:").rstrip(" ,")
+            found.append({"text": f"Training data: {text}", "doi": doi[0].rstrip(".")})
+    return list({item["doi"]: item for item in found}.values())
+
+
+def _linked(names: Sequence[str]) -> dict[str, str] | None:
+    """The data set's own entry on BioImage.IO; the format has room for one."""
+    card = find_card(names[0])[0] if len(names) == 1 and names[0] in card_ids() else None
+    return {"id": card.bioimageio_id} if card and card.bioimageio_id else None

@@ -1,0 +1,78 @@
+"""Trained: a run's network, rounded, with what it was made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from zooscope import plugins
+from zooscope.errors import UsageError
+from zooscope.predict.tiling import AxisSize
+from zooscope_zoo.method import Method, NetworkConfig
+from zooscope_zoo.training.config import RunConfig
+from zooscope_zoo.training.run_folder import RunFolder
+
+MAX_HALO_PX = 64
+"""A network's field may reach further, but what it does there is weak, and a larger halo makes tiles useless."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A method's network after training.
+
+    Attributes
+    ----------
+    weights : by name; rounded to half precision and cast back to float32: from here on they are the model.
+    data : what it was trained on, as `about.json` tells it, in the order of `config.datasets`.
+    """
+
+    method: Method
+    config: RunConfig
+    settings: NetworkConfig
+    weights: Mapping[str, Tensor]
+    data: tuple[Mapping[str, Any], ...]
+
+    def network(self) -> nn.Module:
+        """A new network with the weights, in evaluation mode."""
+        network = self.method.network(self.settings)
+        network.load_state_dict(self.weights)
+        return network.eval()
+
+    @property
+    def sizes(self) -> AxisSize:
+        """Lengths of y and of x that the package takes: more than two halos, in steps of what the network needs."""
+        step = self.method.multiple_px(self.settings)
+        return AxisSize(2 * self.halo_px + step, step)
+
+    @property
+    def halo_px(self) -> int:
+        """Half the receptive field, rounded up to what the network needs, at most about 64 px of the image."""
+        step = self.method.multiple_px(self.settings)
+        radius = self.method.describe(self.settings).receptive_field_px // 2
+        return -(-min(radius, MAX_HALO_PX) // step) * step
+
+
+def read_run(path: Path) -> Trained:
+    """The best weights of a run's folder.
+
+    Raises
+    ------
+    UsageError : no training there, no weights yet, or weights beyond the range of half precision.
+    """
+    folder = RunFolder(path)
+    config = folder.config()
+    method: Method = plugins.load("methods", config.method)
+    weights = {name: _rounded(value, name, path) for name, value in sorted(folder.read_weights("best").items())}
+    settings = method.config.model_validate(config.network)
+    return Trained(method, config, settings, weights, tuple(folder.about()["data"]))
+
+
+def _rounded(value: Tensor, name: str, path: Path) -> Tensor:
+    if not value.is_floating_point():
+        return value
+    rounded = value.half().float()
+    if not rounded.isfinite().all():
+        raise UsageError(f"{path}: weight '{name}' reaches {float(value.abs().max()):g}, beyond half precision (65504)")
+    return rounded

@@ -1,0 +1,90 @@
+"""StarDist as a method: settings, targets, loss."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+
+from zooscope_zoo.method import Description, NetworkConfig, count_parameters
+from zooscope_zoo.nn.unet import unet_field_px
+from zooscope_zoo.stardist.network import StarDistNetwork
+
+
+class StarDistConfig(NetworkConfig):
+    """Keyword arguments of `StarDistNetwork`."""
+
+    rays: int = Field(default=32, ge=8, le=128)
+    grid: Literal[1, 2, 4] = 2
+    width: int = Field(default=32, ge=4)
+    depth: int = Field(default=3, ge=1, le=5)
+    features: int = Field(default=128, ge=4)
+    norm: bool = True
+
+
+class StarDist:
+    """Star-convex objects: every pixel votes with its probability and its distances to the object's outline."""
+
+    id = "stardist"
+    config = StarDistConfig
+    architecture = ("zooscope_zoo.nn.unet", "zooscope_zoo.stardist.network")
+    small = ("network.width=8", "network.depth=2", "network.features=16")
+
+    def network(self, config: StarDistConfig) -> nn.Module:
+        """A new network."""
+        return StarDistNetwork(**config.model_dump())
+
+    def multiple_px(self, config: StarDistConfig) -> int:
+        """The grid, times two for each pooling of the U-Net."""
+        return config.grid * 2**config.depth
+
+    def grid(self, config: StarDistConfig) -> int:
+        """As configured."""
+        return config.grid
+
+    def planes(self, labels: NDArray[np.int32], config: StarDistConfig) -> NDArray[np.float32]:
+        """None: distances change with the patch that cuts an object."""
+        return np.zeros((0, *labels.shape), np.float32)
+
+    def targets(
+        self, labels: NDArray[np.int32], planes: NDArray[np.float32], config: StarDistConfig
+    ) -> NDArray[np.float32]:
+        """Probability (distance to the outline, scaled to 1 at each object's middle), then distances in pixels."""
+        from stardist.geometry import star_dist
+        from stardist.utils import edt_prob
+
+        g = config.grid
+        probability = edt_prob(labels)[::g, ::g]
+        rays = np.asarray(star_dist(labels.astype(np.uint16), config.rays, grid=(g, g)))
+        distances = np.moveaxis(rays, -1, 0)
+        return np.concatenate([probability[None], distances]).astype(np.float32)
+
+    def loss(self, logits: Tensor, targets: Tensor, config: StarDistConfig) -> Mapping[str, Tensor]:
+        """Cross-entropy of the probability, and 0.2 times the distances' error.
+
+        That error is the mean absolute one weighted by the true probability, so that pixels deep inside count most;
+        background adds 1e-4 times the mean absolute distance, which keeps them small there.
+        """
+        probability, distances = targets[:, :1], targets[:, 1:]
+        entropy = nn.functional.binary_cross_entropy_with_logits(logits[:, :1], probability)
+        error = (torch.abs(logits[:, 1:] - distances).mean(1, keepdim=True) * probability).sum()
+        error = error / (probability.sum() + 1e-6)
+        background = (torch.abs(logits[:, 1:]).mean(1, keepdim=True) * (probability == 0)).mean()
+        return {"probability": entropy, "distance": 0.2 * (error + 1e-4 * background)}
+
+    def decoder(self, config: StarDistConfig) -> str:
+        """Non-maximum suppression of polygons."""
+        return "stardist"
+
+    def describe(self, config: StarDistConfig) -> Description:
+        """The U-Net's field at the grid, widened by the stem and the feature layer."""
+        stem = 5 * (config.grid - 1)
+        field = stem + config.grid * (unet_field_px(depth=config.depth) + 2)
+        purpose = "roundish (star-convex) objects such as nuclei, also where they touch"
+        return Description(purpose, field, count_parameters(self.network(config)))
+
+
+METHOD: Any = StarDist()

@@ -1,0 +1,104 @@
+"""`train`: from a method's id and data sets to a run's folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from zooscope import plugins
+from zooscope.data import Dataset, load_dataset
+from zooscope.errors import DataError, UsageError
+from zooscope_zoo.method import Method
+from zooscope_zoo.training.config import RunConfig, make_config
+from zooscope_zoo.training.curves import History
+from zooscope_zoo.training.images import TrainingImage, load_images, notes, split_samples
+from zooscope_zoo.training.loop import train as run_loop
+from zooscope_zoo.training.run_folder import RunFolder
+
+
+def train(
+    method_id: str,
+    datasets: Sequence[str | Path],
+    output: Path,
+    *,
+    init: str | None = None,
+    changes: Sequence[str] = (),
+    resume: bool = False,
+    progress: bool = True,
+    say: Any = print,
+) -> History:
+    """Train a method on data sets, writing everything into `output`.
+
+    Parameters
+    ----------
+    datasets : cards' ids or folders; their training parts are pooled, and so are their validation parts.
+    init : a run's folder whose best weights to start from.
+    changes : settings such as "training.steps=1000".
+    resume : go on from the folder's last state, with its config.
+    say : called with each line that a user should read.
+
+    Raises
+    ------
+    UsageError : an unknown method or setting, a folder that holds another training. DataError : data to learn nothing
+        from.
+    """
+    method: Method = plugins.load("methods", method_id)
+    folder = RunFolder(output)
+    config, network_config = make_config(method, [str(name) for name in datasets], changes)
+    if folder.started:
+        if not resume:
+            raise UsageError(f"{output}: a training began here; --resume goes on with it")
+        if folder.config() != config:
+            raise UsageError(f"{output}: its config differs from the one asked for; resume with the same settings")
+    loaded = [load_dataset(name, progress=progress) for name in datasets]
+    images: list[TrainingImage] = []
+    validation: list[TrainingImage] = []
+    about: list[dict[str, Any]] = []
+    channels = network_config.channels
+    for data in loaded:
+        train_ids, validation_ids = split_samples(data, strata=config.training.strata)
+        parts = [
+            load_images(
+                data, ids, channels=channels, planes=lambda labels: method.planes(labels, network_config),
+                label=label, progress=progress,
+            )
+            for ids, label in ((train_ids, "training"), (validation_ids, "validation"))
+        ]  # fmt: skip
+        images, validation = images + parts[0], validation + parts[1]
+        about.append(_about(data, config, train_ids, validation_ids))
+        description = method.describe(network_config)
+        for note in notes(data, parts[0], channels=channels, field_px=description.receptive_field_px):
+            say(f"note: {data.name}: {note}")
+    if config.training.patch_px % method.multiple_px(network_config):
+        multiple = method.multiple_px(network_config)
+        raise UsageError(
+            f"training.patch_px={config.training.patch_px} is not a multiple of {multiple}, as {method_id} needs"
+        )
+    if not folder.started:
+        folder.begin(config, about)
+    start = _start(init, method) if init and not resume else None
+    say(f"{method_id}: {len(images)} training and {len(validation)} validation images, {config.training.steps} steps")
+    return run_loop(method, config, network_config, images, validation, folder, start=start, progress=progress)
+
+
+def _start(init: str, method: Method) -> dict[str, Tensor]:
+    other = RunFolder(Path(init))
+    if other.config().method != method.id:
+        raise UsageError(f"--init {init}: a {other.config().method}, not a {method.id}")
+    return other.read_weights("best")
+
+
+def _about(data: Dataset, config: RunConfig, train_ids: list[str], validation_ids: list[str]) -> dict[str, Any]:
+    if not train_ids:
+        raise DataError(f"data set '{data.card.id}': no image to train on")
+    return {
+        "dataset": data.card.id,
+        "version": data.card.version,
+        "digest": data.digest,
+        "licence": data.card.licence,
+        "strata": config.training.strata,
+        "splits": sorted(set(data.table.loc[train_ids, "split"])),
+        "images": len(train_ids),
+        "validation_images": len(validation_ids),
+    }

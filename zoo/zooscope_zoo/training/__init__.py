@@ -1,0 +1,1 @@
+"""Training: images and patches, augmentation, the one loop of all methods, checkpoints, curves."""

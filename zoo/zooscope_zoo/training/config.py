@@ -1,0 +1,107 @@
+"""A training's settings: the method's config.toml, changed by `--set section.key=value`."""
+
+import tomllib
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zooscope.errors import UsageError
+from zooscope_zoo.method import Method, NetworkConfig
+
+
+class TrainingConfig(BaseModel):
+    """How long and how the loop trains.
+
+    Attributes
+    ----------
+    steps, batch, patch_px : of one process; patches are squares.
+    learning_rate : reached after `warmup_steps`, then down a cosine to a hundredth at the last step.
+    clip_norm : largest norm of the gradient.
+    object_fraction : part of the patches that are drawn around an object.
+    strata : pattern of the strata to train and validate on, e.g. "fluorescence-*".
+    precision : of the arithmetic; weights stay float32.
+    workers : processes that make patches beside the training.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(default=6000, ge=1)
+    batch: int = Field(default=4, ge=1)
+    patch_px: int = Field(default=256, ge=16)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    warmup_steps: int = Field(default=100, ge=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    clip_norm: float = Field(default=5.0, gt=0)
+    object_fraction: float = Field(default=0.9, ge=0, le=1)
+    validate_every: int = Field(default=200, ge=1)
+    strata: str = "*"
+    seed: int = 0
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    compile: bool = False
+    workers: int = Field(default=1, ge=0)
+
+
+class AugmentConfig(BaseModel):
+    """Random changes of a patch, after the eight flips and rotations.
+
+    Attributes
+    ----------
+    gain, offset : the normalised image times U(gain), plus U(offset).
+    noise : standard deviation of added Gaussian noise, drawn from U(0, noise).
+    zoom : the patch is cut smaller or larger by a factor from this range, drawn log-uniformly, and resized.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    flips: bool = True
+    gain: tuple[float, float] = (0.6, 2.0)
+    offset: tuple[float, float] = (-0.2, 0.2)
+    noise: float = Field(default=0.02, ge=0)
+    zoom: tuple[float, float] = (1.0, 1.0)
+
+
+class RunConfig(BaseModel):
+    """Everything that a run is made from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    datasets: tuple[str, ...]
+    network: dict[str, Any]
+    training: TrainingConfig = TrainingConfig()
+    augment: AugmentConfig = AugmentConfig()
+
+
+def make_config(
+    method: Method, datasets: Sequence[str], changes: Sequence[str] = ()
+) -> tuple[RunConfig, NetworkConfig]:
+    """A method's config.toml with changes such as "training.steps=1000"; UsageError names a wrong key."""
+    package = type(method).__module__.rpartition(".")[0]
+    raw = tomllib.loads(files(package).joinpath("config.toml").read_text(encoding="utf-8"))
+    for change in changes:
+        _apply(raw, change)
+    try:
+        network = method.config.model_validate(raw.get("network", {}))
+        run = RunConfig(method=method.id, datasets=tuple(datasets), **{**raw, "network": network.model_dump()})
+    except ValidationError as error:
+        raise UsageError("; ".join(_explain(item) for item in error.errors())) from error
+    return run, network
+
+
+def _apply(raw: dict[str, Any], change: str) -> None:
+    name, equals, text = change.partition("=")
+    section, dot, key = name.partition(".")
+    if not (equals and dot and key):
+        raise UsageError(f"--set {change}: section.key=value is expected, e.g. training.steps=1000")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    raw.setdefault(section, {})[key] = value
+
+
+def _explain(item: Any) -> str:
+    key = ".".join(str(part) for part in item["loc"])
+    return f"setting '{key}': {item['msg']}, but it is {item['input']!r}"

@@ -1,0 +1,186 @@
+"""The one loop of all methods: steps, validation, checkpoints; resumes to the same losses after a kill."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from zooscope.errors import ZooscopeError
+from zooscope.progress import Bar
+from zooscope_zoo.method import Method, NetworkConfig
+from zooscope_zoo.training.config import RunConfig
+from zooscope_zoo.training.curves import History, TensorBoard, write_curves, write_preview
+from zooscope_zoo.training.images import TrainingImage
+from zooscope_zoo.training.patches import Batch, Steps, validation_batches
+from zooscope_zoo.training.run_folder import RunFolder
+
+
+class Trainee(nn.Module):
+    """Network and loss as one module, so that several GPUs wrap both: (images, targets) -> loss terms."""
+
+    def __init__(self, method: Method, config: NetworkConfig, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self._method, self._config = method, config
+
+    def forward(self, images: Tensor, targets: Tensor) -> Mapping[str, Tensor]:
+        """Terms by name; half-precision logits are brought to float32 first."""
+        logits: Tensor = self.network.logits(images)  # pyright: ignore[reportCallIssue]
+        return self._method.loss(logits.float(), targets, self._config)
+
+
+def train(
+    method: Method,
+    config: RunConfig,
+    network_config: NetworkConfig,
+    images: Sequence[TrainingImage],
+    validation: Sequence[TrainingImage],
+    folder: RunFolder,
+    *,
+    start: Mapping[str, Tensor] | None = None,
+    progress: bool = True,
+) -> History:
+    """Train from the folder's last state, or from `start` weights, or from the seed; return the losses.
+
+    Best weights are those of the lowest validation loss. On several GPUs (`accelerate launch`) each process draws its
+    own patches and gradients are averaged.
+
+    Raises
+    ------
+    ZooscopeError : the loss became NaN or infinite.
+    """
+    from accelerate import Accelerator
+    from accelerate.utils import set_seed
+
+    settings = config.training
+    mixed = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}[settings.precision]
+    accelerator = Accelerator(mixed_precision=mixed)
+    set_seed(settings.seed)
+    network: Any = method.network(network_config)
+    if start is not None:
+        network.load_state_dict(start)
+    state = folder.read_state()
+    if state:
+        network.load_state_dict(state["network"])
+    network = network.to(memory_format=torch.channels_last)
+    trainee: nn.Module = Trainee(method, network_config, network)
+    optimiser = torch.optim.AdamW(trainee.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    if state:
+        optimiser.load_state_dict(state["optimiser"])
+    trainee, optimiser = accelerator.prepare(trainee, optimiser)
+    if settings.compile:
+        trainee = torch.compile(trainee)  # pyright: ignore[reportAssignmentType]
+    history: History = list(state["history"]) if state else []
+    begin_step = int(state["step"]) if state else 0
+
+    def targets(labels: Any, planes: Any) -> Any:
+        return method.targets(labels, planes, network_config)
+
+    steps = Steps(images, targets, settings, config.augment, process=accelerator.process_index)
+    loader = DataLoader(
+        steps, batch_size=None, sampler=range(begin_step, settings.steps), num_workers=settings.workers,
+        prefetch_factor=4 if settings.workers else None, pin_memory=accelerator.device.type == "cuda",
+    )  # fmt: skip
+    fixed = validation_batches(validation, targets, settings)
+    main = accelerator.is_main_process
+    board = TensorBoard(folder.path) if main else None
+    sums: dict[str, float] = {}
+    begin = time.perf_counter()
+    with Bar(f"training {method.id}", settings.steps, done=begin_step, show=progress and main) as bar:
+        for step, batch in enumerate(loader, start=begin_step + 1):
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate(step, config)
+            terms = _step(trainee, optimiser, accelerator, batch, clip_norm=settings.clip_norm)
+            for name, value in terms.items():
+                sums[name] = sums.get(name, 0.0) + value
+            bar.advance(f"loss {sum(terms.values()):.4f}")
+            if step % settings.validate_every and step != settings.steps:
+                continue
+            count = settings.validate_every if step % settings.validate_every == 0 else step % settings.validate_every
+            entry = {
+                "step": float(step),
+                "seconds": time.perf_counter() - begin,
+                "learning_rate": learning_rate(step, config),
+            }
+            entry |= _named("train", {name: value / count for name, value in sums.items()})
+            entry |= _named("validation", _validate(trainee, accelerator, fixed))
+            if not math.isfinite(entry["train/loss"]):
+                raise ZooscopeError(
+                    f"{folder.path}: the loss is {entry['train/loss']} at step {step}; lower training.learning_rate"
+                )
+            sums = {}
+            history.append(entry)
+            if main and board:
+                raw: Any = accelerator.unwrap_model(trainee, keep_torch_compile=False).network
+                _write(folder, raw, optimiser, step, history)
+                board.add(entry)
+                _preview(folder, raw, fixed[0], step)
+    if board:
+        board.close()
+    return history
+
+
+def learning_rate(step: int, config: RunConfig) -> float:
+    """Linear warm-up, then half a cosine down to a hundredth."""
+    settings = config.training
+    if step <= settings.warmup_steps:
+        return settings.learning_rate * step / settings.warmup_steps
+    part = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    return settings.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * part)) / 2)
+
+
+def _step(trainee: nn.Module, optimiser: Any, accelerator: Any, batch: Batch, *, clip_norm: float) -> dict[str, float]:
+    images, targets = (_placed(tensor, accelerator.device) for tensor in batch)
+    trainee.train()
+    with accelerator.autocast():
+        terms = trainee(images, targets)
+    optimiser.zero_grad(set_to_none=True)
+    accelerator.backward(torch.stack(list(terms.values())).sum())
+    accelerator.clip_grad_norm_(trainee.parameters(), clip_norm)
+    optimiser.step()
+    return {name: float(value.detach()) for name, value in terms.items()}
+
+
+def _validate(trainee: nn.Module, accelerator: Any, batches: Sequence[Batch]) -> dict[str, float]:
+    """Mean loss terms over the fixed patches."""
+    trainee.eval()
+    sums: dict[str, float] = {}
+    count = 0
+    with torch.inference_mode(), accelerator.autocast():
+        for batch in batches:
+            images, targets = (_placed(tensor, accelerator.device) for tensor in batch)
+            for name, value in trainee(images, targets).items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(images)
+            count += len(images)
+    return {name: value / count for name, value in sums.items()}
+
+
+def _placed(tensor: Tensor, device: torch.device) -> Tensor:
+    return tensor.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+
+
+def _named(part: str, terms: Mapping[str, float]) -> dict[str, float]:
+    return {f"{part}/loss": sum(terms.values()), **{f"{part}/{name}": value for name, value in terms.items()}}
+
+
+def _write(folder: RunFolder, network: nn.Module, optimiser: Any, step: int, history: History) -> None:
+    """State last: a kill before it repeats the interval, one after it goes on from here."""
+    weights = network.state_dict()
+    if history[-1]["validation/loss"] <= min(entry["validation/loss"] for entry in history):
+        folder.write_weights("best", weights)
+    folder.write_weights("last", weights)
+    write_curves(folder.path, history)
+    folder.write_state({"network": weights, "optimiser": optimiser.state_dict(), "step": step, "history": history})
+
+
+def _preview(folder: RunFolder, network: nn.Module, batch: Batch, step: int) -> None:
+    network.eval()
+    images, targets = batch[0][:4], batch[1][:4]
+    with torch.inference_mode():
+        device = next(network.parameters()).device
+        maps = network(_placed(images, device)).float().cpu()
+    write_preview(folder.path / "previews" / f"step-{step:06d}.png", images.numpy(), targets.numpy(), maps.numpy())

@@ -1,0 +1,124 @@
+"""Patches: what one training step sees, drawn and changed by the step's own random numbers."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch.utils.data import Dataset
+
+from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
+from zooscope_zoo.training.images import TrainingImage
+
+Targets = Callable[[NDArray[np.int32], NDArray[np.float32]], NDArray[np.float32]]
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Steps(Dataset[Batch]):
+    """Batch number `step`: images (b, c, p, p) and targets (b, t, p / grid, p / grid).
+
+    A batch depends on seed, process and step alone, so a resumed training sees what it would have seen, and the number
+    of workers changes nothing.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[TrainingImage],
+        targets: Targets,
+        training: TrainingConfig,
+        augment: AugmentConfig,
+        *,
+        process: int = 0,
+    ) -> None:
+        self._images, self._targets = images, targets
+        self._training, self._augment, self._process = training, augment, process
+
+    def __len__(self) -> int:
+        return self._training.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        rng = np.random.default_rng([self._training.seed, self._process, step])
+        return stack([self._patch(rng) for _ in range(self._training.batch)])
+
+    def _patch(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        item = self._images[int(rng.integers(len(self._images)))]
+        size = self._training.patch_px
+        low, high = self._augment.zoom
+        cut = max(8, round(size / float(np.exp(rng.uniform(np.log(low), np.log(high))))))
+        window = _window(item.labels, cut, rng, on_object=rng.uniform() < self._training.object_fraction)
+        image, labels, planes = (_cut(array, window, cut) for array in (item.image, item.labels[None], item.planes))
+        if cut != size:
+            image, labels, planes = _resized(image, size, 1), _resized(labels, size, 0), _resized(planes, size, 0)
+        if self._augment.flips:
+            image, labels, planes = _turned((image, labels, planes), int(rng.integers(8)))
+        image = image * rng.uniform(*self._augment.gain) + rng.uniform(*self._augment.offset)
+        image = image + rng.normal(0, rng.uniform(0, self._augment.noise) + 1e-9, image.shape)
+        labels = np.ascontiguousarray(labels[0])
+        return image.astype(np.float32), self._targets(labels, np.ascontiguousarray(planes))
+
+
+def validation_batches(
+    images: Sequence[TrainingImage], targets: Targets, training: TrainingConfig, *, most: int = 96
+) -> list[Batch]:
+    """Fixed patches, unchanged, around an object of each validation image in turn."""
+    rng = np.random.default_rng(0)
+    size, found = training.patch_px, []
+    for index in range(min(most, max(2 * len(images), training.batch))):
+        item = images[index % len(images)]
+        window = _window(item.labels, size, rng, on_object=True)
+        image, labels, planes = (_cut(array, window, size) for array in (item.image, item.labels[None], item.planes))
+        found.append((image.astype(np.float32), targets(np.ascontiguousarray(labels[0]), np.ascontiguousarray(planes))))
+    return [stack(found[i : i + training.batch]) for i in range(0, len(found), training.batch)]
+
+
+def stack(pairs: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Batch:
+    """Tensors of a list of patches."""
+    images, targets = zip(*pairs, strict=True)
+    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(targets))
+
+
+Planes = NDArray[Any]
+"""(k, y, x) of any dtype: channels of an image, labels, planes of a method."""
+
+
+def _window(labels: NDArray[np.int32], size: int, rng: np.random.Generator, *, on_object: bool) -> tuple[int, int]:
+    """Top left corner of a patch; one that holds an object pixel if `on_object` and there is any."""
+    room = [max(0, length - size) for length in labels.shape]
+    y = x = 0
+    for _ in range(8):
+        y, x = (int(rng.integers(0, r + 1)) for r in room)
+        if not on_object or labels[y : y + size, x : x + size].any():
+            return y, x
+    places = np.argwhere(labels)
+    if not len(places):
+        return y, x
+    place = places[int(rng.integers(len(places)))]
+    y, x = (int(np.clip(p - rng.integers(size), 0, r)) for p, r in zip(place, room, strict=True))
+    return y, x
+
+
+def _cut(array: Planes, window: tuple[int, int], size: int) -> Planes:
+    """(k, size, size), continued by reflection where the image is smaller."""
+    y, x = window
+    part = array[:, y : y + size, x : x + size]
+    pad = [(0, size - length) for length in part.shape[1:]]
+    return np.pad(part, [(0, 0), *pad], mode="reflect") if part.size and any(p for _, p in pad) else _sized(part, size)
+
+
+def _sized(part: Planes, size: int) -> Planes:
+    return part if part.shape[1:] == (size, size) else np.zeros((part.shape[0], size, size), part.dtype)
+
+
+def _resized(array: Planes, size: int, order: int) -> Planes:
+    if not array.size:
+        return np.zeros((array.shape[0], size, size), array.dtype)
+    factor = size / array.shape[1]
+    return np.asarray(ndimage.zoom(array, (1, factor, factor), order=order, grid_mode=True, mode="nearest"))
+
+
+def _turned(arrays: tuple[Planes, ...], which: int) -> tuple[Planes, ...]:
+    """One of the eight flips and rotations, the same for all."""
+    turned = (np.rot90(array, which % 4, axes=(1, 2)) for array in arrays)
+    return tuple(array[:, ::-1] if which >= 4 else array for array in turned)

@@ -1,0 +1,69 @@
+"""A run's folder: config, what it was made with, checkpoints, weights, curves, previews."""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from zooscope import atomic
+from zooscope.environment import environment
+from zooscope.errors import UsageError
+from zooscope_zoo.training.config import RunConfig
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`config.json`, `about.json` (data digests, commit, versions), `state.pt`, `best.safetensors`, `last.safetensors`,
+    `curves.csv`, `curves.png`, `previews/`, TensorBoard's events.
+    """
+
+    path: Path
+
+    @property
+    def started(self) -> bool:
+        """Whether a training began here."""
+        return (self.path / "config.json").is_file()
+
+    def begin(self, config: RunConfig, data: list[dict[str, Any]]) -> None:
+        """Write what the run is made from."""
+        about = {"data": data, "environment": environment()}
+        atomic.write_text(self.path / "config.json", config.model_dump_json(indent=1) + "\n")
+        atomic.write_text(self.path / "about.json", json.dumps(about, indent=1, sort_keys=True) + "\n")
+
+    def config(self) -> RunConfig:
+        """The run's config; UsageError where no training began."""
+        if not self.started:
+            raise UsageError(f"{self.path}: no training here (config.json is missing)")
+        return RunConfig.model_validate_json((self.path / "config.json").read_text(encoding="utf-8"))
+
+    def about(self) -> dict[str, Any]:
+        """Data digests and environment."""
+        return json.loads((self.path / "about.json").read_text(encoding="utf-8"))
+
+    def write_state(self, state: dict[str, Any]) -> None:
+        """All that resuming needs, whole or not at all."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        atomic.write_bytes(self.path / "state.pt", buffer.getvalue())
+
+    def read_state(self) -> dict[str, Any] | None:
+        """The last state, or None."""
+        path = self.path / "state.pt"
+        return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
+
+    def write_weights(self, which: str, weights: dict[str, Tensor]) -> None:
+        """`best` or `last`."""
+        tensors = {name: value.detach().to("cpu").contiguous() for name, value in weights.items()}
+        atomic.write_bytes(self.path / f"{which}.safetensors", save(tensors))
+
+    def read_weights(self, which: str = "best") -> dict[str, Tensor]:
+        """Weights by name; UsageError before the first validation."""
+        path = self.path / f"{which}.safetensors"
+        if not path.is_file():
+            raise UsageError(f"{path}: not there yet; it is written at the first validation")
+        return load_file(path)

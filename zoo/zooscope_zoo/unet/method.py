@@ -1,0 +1,102 @@
+"""The U-Net as a method: settings, targets, losses."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+from skimage.segmentation import find_boundaries
+from torch import Tensor, nn
+
+from zooscope_zoo.method import Description, NetworkConfig, count_parameters
+from zooscope_zoo.nn.unet import unet_field_px
+from zooscope_zoo.unet.network import UNetNetwork
+from zooscope_zoo.unet.weightmap import weight_map
+
+
+class UNetConfig(NetworkConfig):
+    """Keyword arguments of `UNetNetwork`, and the loss.
+
+    "cross-entropy" goes with three classes; the others with one or two probabilities. "weighted-bce" takes
+    Ronneberger's weight map; "bce-dice" is the sum of both.
+    """
+
+    output: Literal["foreground", "foreground-boundary", "three-classes"] = "foreground-boundary"
+    width: int = Field(default=32, ge=4)
+    depth: int = Field(default=4, ge=1, le=6)
+    norm: bool = True
+    loss: Literal["dice", "bce", "bce-dice", "weighted-bce", "cross-entropy"] = "bce-dice"
+
+    @model_validator(mode="after")
+    def _loss_fits(self) -> Self:
+        if (self.loss == "cross-entropy") != (self.output == "three-classes"):
+            raise ValueError(
+                f"loss '{self.loss}' does not go with output '{self.output}'; cross-entropy needs three-classes"
+            )
+        return self
+
+
+class UNetMethod:
+    """Foreground and boundary of objects; a seeded watershed makes objects of them."""
+
+    id = "unet"
+    config = UNetConfig
+    architecture = ("zooscope_zoo.nn.unet", "zooscope_zoo.unet.network")
+    small = ("network.width=8", "network.depth=2")
+
+    def network(self, config: UNetConfig) -> nn.Module:
+        """A new network."""
+        return UNetNetwork(**config.model_dump(exclude={"loss"}))
+
+    def multiple_px(self, config: UNetConfig) -> int:
+        """2**depth."""
+        return 2**config.depth
+
+    def grid(self, config: UNetConfig) -> int:
+        """Maps have the image's size."""
+        return 1
+
+    def planes(self, labels: NDArray[np.int32], config: UNetConfig) -> NDArray[np.float32]:
+        """Foreground, boundary (two pixels wide, inside and between objects), and for "weighted-bce" the weights."""
+        found = [labels > 0, find_boundaries(labels, mode="inner", connectivity=2)]
+        if config.loss == "weighted-bce":
+            return np.stack([*(plane.astype(np.float32) for plane in found), weight_map(labels)])
+        return np.stack(found).astype(np.float32)
+
+    def targets(
+        self, labels: NDArray[np.int32], planes: NDArray[np.float32], config: UNetConfig
+    ) -> NDArray[np.float32]:
+        """The planes, or for three classes the class of each pixel (0 background, 1 interior, 2 boundary)."""
+        if config.output == "three-classes":
+            return planes[:1] + planes[1:2]
+        if config.output == "foreground":
+            return np.delete(planes, 1, axis=0)
+        return planes
+
+    def loss(self, logits: Tensor, targets: Tensor, config: UNetConfig) -> Mapping[str, Tensor]:
+        """As configured; Dice is taken over the batch, per channel."""
+        if config.loss == "cross-entropy":
+            return {"cross-entropy": nn.functional.cross_entropy(logits, targets[:, 0].long())}
+        truth, terms = targets[:, : logits.shape[1]], dict[str, Tensor]()
+        if config.loss != "dice":
+            entropy = nn.functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+            terms["bce"] = (entropy * targets[:, -1:]).mean() if config.loss == "weighted-bce" else entropy.mean()
+        if config.loss in ("dice", "bce-dice"):
+            found = torch.sigmoid(logits)
+            overlap, total = (found * truth).sum((0, 2, 3)), (found + truth).sum((0, 2, 3))
+            terms["dice"] = 1 - ((2 * overlap + 1) / (total + 1)).mean()
+        return terms
+
+    def decoder(self, config: UNetConfig) -> str:
+        """Components of the foreground, or a watershed from foreground without boundary."""
+        return "threshold-components" if config.output == "foreground" else "boundary-watershed"
+
+    def describe(self, config: UNetConfig) -> Description:
+        """The U-Net's own field."""
+        purpose = "objects of any shape; touching ones are told apart by their boundaries"
+        return Description(purpose, unet_field_px(depth=config.depth), count_parameters(self.network(config)))
+
+
+METHOD: Any = UNetMethod()
