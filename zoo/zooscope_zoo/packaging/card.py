@@ -68,8 +68,8 @@ def _training_data(trained: Trained) -> str:
         )
     settings = trained.config.training
     lines.append(
-        f"\nUp to {settings.steps} steps of {settings.batch} patches of {settings.patch_px} px; the weights with the lowest "
-        "validation loss, rounded to half precision."
+        f"\nUp to {settings.steps} steps of {settings.batch} patches of {settings.patch_px} px; the weights with the "
+        "lowest validation loss, rounded to half precision."
     )
     return "\n".join(lines)
 
@@ -125,4 +125,7 @@ def decoder_text(decoder: str, names: Sequence[str], *, grid: int) -> str:
 
 def labels_text() -> str:
     """What a package with the spec's own operation gives."""
-    return "A label image, by the operation `stardist_postprocessing`: 0 is background, every other value one object."
+    return (
+        "A label image, by the operation `stardist_postprocessing`: 0 is background, every other value one object. Run "
+        "it on whole images: bioimageio.core cannot join blocks of a network whose maps are smaller than the image."
+    )

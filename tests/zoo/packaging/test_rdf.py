@@ -1,0 +1,46 @@
+"""What rdf.yaml takes from the data: licence, citations, links."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from zooscope import plugins
+from zooscope_zoo.packaging.method_card import method_card
+from zooscope_zoo.packaging.rdf import licence_of, map_names, package_name
+from zooscope_zoo.packaging.trained import read_run
+
+
+@pytest.mark.parametrize(
+    ("licences", "expected"),
+    [
+        (["CC0-1.0"], "BSD-3-Clause"),
+        (["CC-BY-NC-4.0"], "CC-BY-NC-4.0"),
+        (["CC0-1.0", "CC-BY-4.0"], "CC-BY-4.0"),
+        (["CC-BY-NC-4.0", "CC-BY-4.0"], None),
+        (["not stated"], None),
+    ],
+)
+def test_weights_are_as_free_as_their_data(licences: list[str], expected: str | None, unet_run: Path):
+    data: list[Mapping[str, str]] = [{"dataset": "x", "licence": licence} for licence in licences]
+    assert licence_of(replace(read_run(unet_run), data=tuple(data))) == expected
+
+
+def test_names_hold_only_letters_that_the_format_allows(unet_run: Path):
+    trained = replace(read_run(unet_run), data=({"dataset": "my.data/set"},))
+    assert package_name(trained, method_card(trained.method)) == "U-Net (my data set)"
+
+
+def test_maps_are_named_as_their_decoder_reads_them():
+    assert map_names("stardist", 4) == ["probability", "ray-0", "ray-1", "ray-2"]
+    assert map_names("boundary-watershed", 2) == ["foreground", "boundary"]
+    assert map_names("threshold-components", 1) == ["foreground"]
+
+
+@pytest.mark.parametrize("name", plugins.names("methods"))
+def test_every_method_has_a_card(name: str):
+    card = method_card(plugins.load("methods", name))
+    assert card.intended_use
+    assert card.limits
+    assert all(item.doi.startswith("10.") for item in card.cite)

@@ -1,0 +1,88 @@
+"""The model that travels with zooscope: it works, and it is a package that others can use."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+import zooscope
+from zooscope import plugins
+from zooscope.data import Dataset
+from zooscope.metrics import measure
+from zooscope.package import open_package
+from zooscope_zoo.shipped import nuclei_tiny
+
+
+def test_every_shipped_model_is_a_package_that_is_there():
+    assert "nuclei-tiny" in plugins.names("models")
+    for name in plugins.names("models"):
+        package = open_package(plugins.load("models", name)())
+        assert package.decoder is not None, "its author tuned it"
+        assert package.training_data
+        assert list(package.weights) == ["torchscript", "onnx"]
+
+
+def test_nuclei_tiny_segments_an_array(demo: Dataset):
+    model = zooscope.load_model("nuclei-tiny", device="cpu")
+    found = true = 0.0
+    for sample in [s for s in demo.only("test") if s.target.shape == (256, 256)][:3]:
+        labels = model.predict(sample.image.values, sample.axes)
+        assert (labels.dtype, labels.shape) == (np.int32, sample.target.shape)
+        record = measure(labels, sample.target)
+        found, true = found + record["tp50"], true + record["true"]
+    assert found > 0.7 * true
+
+
+CORE_TEST = """
+import json, sys
+from pathlib import Path
+from bioimageio.core import test_description
+from bioimageio.spec import ValidationContext
+
+found = {}
+for weights in ("torchscript", "onnx"):
+    with ValidationContext(perform_io_checks=False):
+        summary = test_description(Path(sys.argv[1]), weight_format=weights, determinism="full", devices=["cpu"])
+    details = [(detail.name, detail.status, [error.msg for error in detail.errors]) for detail in summary.details]
+    found[weights] = {"status": summary.status, "details": details}
+print("RESULT" + json.dumps(found))
+"""
+
+
+def test_nuclei_tiny_passes_bioimageios_own_test():
+    done = subprocess.run(
+        [sys.executable, "-c", CORE_TEST, str(nuclei_tiny())], capture_output=True, text=True, timeout=200
+    )
+    assert "RESULT" in done.stdout, done.stderr
+    found = json.loads(done.stdout.partition("RESULT")[2])
+    for weights in ("torchscript", "onnx"):
+        assert found[weights]["status"] == "passed", found[weights]["details"]
+        assert any("reproduce" in name.lower() for name, _, _ in found[weights]["details"]), found[weights]["details"]
+
+
+def test_nuclei_tiny_is_written_in_the_format_that_older_consumers_take():
+    with zipfile.ZipFile(nuclei_tiny()) as archive:
+        rdf = yaml.safe_load(archive.read("rdf.yaml"))
+        names = set(archive.namelist())
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    assert rdf["format_version"] == "0.5.10"
+    assert rdf["covers"] == ["cover.png"]
+    assert rdf["documentation"] == "README.md"
+    assert {"cover.png", "README.md", "weights.pt", "weights.onnx"} <= names
+    assert Path(nuclei_tiny()).stat().st_size < 5_000_000
+
+
+@pytest.mark.parametrize("weights", ["torchscript", "onnx"])
+def test_nuclei_tiny_gives_its_own_test_output(weights: str):
+    import io
+
+    model = zooscope.load_model(nuclei_tiny(), weights=weights, device="cpu")
+    with zipfile.ZipFile(nuclei_tiny()) as archive:
+        given, expected = (np.load(io.BytesIO(archive.read(f"test_{end}.npy"))) for end in ("input", "output"))
+    _, maps = model.predict(given[0, 0], return_maps=True)
+    np.testing.assert_allclose(maps, expected[0], atol=1e-4)
