@@ -66,8 +66,10 @@ def _newest_content(results: Sequence[Result]) -> Board:
     """The board of the content that the bundled card describes, else of the newest row's."""
     about = max(results, key=lambda result: result.run["created"]).run["dataset"]
     card = Card.model_validate(about["card"])
-    bundled = find_card(card.id)[0] if card.id in card_ids() else None
-    digest = bundled.digest if bundled and bundled.name == card.name and bundled.digest else about["digest"]
+    bundled = find_card(card.id)[0] if card.id in card_ids() else card
+    if bundled.name == card.name:
+        card = bundled
+    digest = card.digest or about["digest"]
     return make_board(standing([row for row in results if row.run["dataset"]["digest"] == digest]), card)
 
 
