@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from zooscope.errors import PackageError
 from zooscope.lints import Finding, lints, operations
-from zooscope.package import RUNS_HERE, Files, open_package, read_rdf
+from zooscope.package import RUNS_HERE, open_package
+from zooscope.package_files import PackageFiles, read_rdf
 
 TIME_LIMIT_S = 600.0
 PARITY = 1e-4
@@ -52,7 +53,7 @@ def check(path: Path, *, trust: bool = False, time_limit_s: float = TIME_LIMIT_S
     time_limit_s : the longest that each test may take.
     """
     try:
-        files = Files(path)
+        files = PackageFiles(path)
         rdf = read_rdf(files)
     except PackageError as error:
         yield Finding("error", "package", str(error))
@@ -82,7 +83,7 @@ def validate(path: Path) -> tuple[Any, list[Finding]]:
 
     loguru.logger.disable("bioimageio")
     logging.getLogger("bioimageio").setLevel(logging.ERROR)
-    source = path if path.is_file() else path / Files(path).rdf_name()
+    source = path if path.is_file() else path / PackageFiles(path).rdf_name()
     with warnings.catch_warnings(), ValidationContext(perform_io_checks=False):
         warnings.simplefilter("ignore")
         written = load_description(source)
@@ -110,7 +111,7 @@ def parity_limit(reference: NDArray[np.float32]) -> float:
     return PARITY * max(1.0, float(np.abs(reference).max(initial=0)))
 
 
-def _damaged(files: Files, rdf: Mapping[str, Any]) -> Iterator[Finding]:
+def _damaged(files: PackageFiles, rdf: Mapping[str, Any]) -> Iterator[Finding]:
     """Files that the description names, with another content or not there; URLs are not looked at."""
     for name, sha256 in dict.fromkeys(_named({key: value for key, value in rdf.items() if key != "config"})):
         # before format 0.5 code is named as file.py:Class
@@ -132,7 +133,7 @@ def _named(part: Any, key: str = "") -> Iterator[tuple[str, str | None]]:
         yield part, None
 
 
-def _damage(files: Files, name: str, sha256: object) -> Iterator[Finding]:
+def _damage(files: PackageFiles, name: str, sha256: object) -> Iterator[Finding]:
     if name not in files.names:
         yield Finding("error", "files", f"'{name}' is named in the description but is not in the package")
     elif sha256 and hashlib.sha256(files.read(name)).hexdigest() != sha256:
@@ -151,7 +152,7 @@ def _ranked(path: Path) -> Finding:
     return Finding("ok", "zooscope", f"ranks it with the decoder {choice.id}@{choice.version}")
 
 
-def _card(files: Files, rdf: Mapping[str, Any]) -> str | None:
+def _card(files: PackageFiles, rdf: Mapping[str, Any]) -> str | None:
     named = rdf.get("documentation")
     name = str(named.get("source") if isinstance(named, Mapping) else named).removeprefix("./")
     return files.read(name).decode("utf-8", errors="replace") if name in files.names else None

@@ -75,7 +75,7 @@ def contender(
     try:
         return _package(path, shipped, weights=weights, decoder=decoder, device=device, time_limit_s=time_limit_s)
     except PackageError as error:
-        from zooscope.package import file_digest
+        from zooscope.package_files import file_digest
 
         name = shipped or (path.stem if path.is_file() else path.resolve().name)
         return Contender(name, file_digest(path), {"kind": "package"}, reason=str(error))

@@ -12,7 +12,8 @@ from zooscope import plugins
 from zooscope.channels import to_channels
 from zooscope.decode import decoder_for, find_decoder, run_decoder
 from zooscope.errors import PackageError, UsageError
-from zooscope.package import RDF_NAMES, Package, open_package
+from zooscope.package import Package, open_package
+from zooscope.package_files import RDF_NAMES
 from zooscope.predict.backends import BACKENDS
 from zooscope.predict.device import resolve_device
 from zooscope.predict.tiling import DEFAULT_HALO_PX, predict_tiled

@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from zooscope.data.archive import open_zip
-from zooscope.errors import DataError, PackageError
+from zooscope.errors import PackageError
+from zooscope.package_files import PackageFiles, read_rdf
 from zooscope.predict.tiling import AxisSize
 from zooscope.runkey import digest_of
 
-RDF_NAMES = ("rdf.yaml", "bioimageio.yaml", "model.yaml")
 RUNS_HERE = ("torchscript", "onnx")
 """Weights formats that run without the package's own Python, in order of preference."""
 
@@ -104,7 +102,7 @@ class Package:
 
     def read_weights(self, weights_format: str) -> bytes:
         """Bytes of a weights file."""
-        return Files(self.path).read(self.weights[weights_format].member)
+        return PackageFiles(self.path).read(self.weights[weights_format].member)
 
     def processing(self) -> "Processing":
         """The package's own pre- and postprocessing, for whole images."""
@@ -127,7 +125,7 @@ def open_package(path: Path) -> Package:
 
 
 def _open(path: Path) -> Package:
-    files = Files(path)
+    files = PackageFiles(path)
     rdf = read_rdf(files)
     _refuse_early(rdf)
     description = _validated(files)
@@ -152,15 +150,6 @@ def _open(path: Path) -> Package:
         decoder=_decoder(ours.get("decoder")),
         description=description,
     )
-
-
-def file_digest(path: Path) -> str:
-    """Digest of a package that cannot be opened: over the bytes of its files, wherever they lie."""
-    try:
-        files = Files(path)
-        return digest_of({name: hashlib.sha256(files.read(name)).hexdigest() for name in sorted(files.names)})
-    except PackageError:
-        return hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
 
 
 class Processing:
@@ -220,60 +209,6 @@ def _cast(array: NDArray[np.generic], dtype: str) -> NDArray[np.generic]:
     return array.astype(dtype)
 
 
-class Files:
-    """The files of a package, zip or folder, by their names inside it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if path.is_dir():
-            self.names = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
-        elif path.is_file():
-            with _reason(path), open_zip(path) as archive:
-                self.names = archive.namelist()
-        else:
-            raise PackageError("no such file or folder")
-
-    def read(self, name: str) -> bytes:
-        if name not in self.names:
-            raise PackageError(f"'{name}' is named in its description but is not in the package")
-        if self.path.is_dir():
-            return (self.path / name).read_bytes()
-        with _reason(self.path), open_zip(self.path) as archive:
-            return archive.read(name)
-
-    def rdf_name(self) -> str:
-        for name in RDF_NAMES:
-            if name in self.names:
-                return name
-        raise PackageError(f"not a BioImage.IO package: none of {', '.join(RDF_NAMES)} is in it")
-
-
-class _reason:  # noqa: N801  reads as a statement
-    """Turn an archive's error into a package's reason, without the path."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, DataError):
-            raise PackageError(str(error).removeprefix(f"{self._path}: ").partition("; delete")[0]) from error
-
-
-def read_rdf(files: Files) -> dict[str, Any]:
-    """A model's description as it was written; PackageError where it is none."""
-    try:
-        rdf = yaml.safe_load(files.read(files.rdf_name()))
-    except yaml.YAMLError as error:
-        raise PackageError(f"its description is not YAML ({_one_line(error)})") from error
-    if not isinstance(rdf, dict) or rdf.get("type") != "model":
-        found = rdf.get("type") if isinstance(rdf, dict) else type(rdf).__name__
-        raise PackageError(f"its description is of type '{found}', not 'model'")
-    return rdf
-
-
 def _refuse_early(rdf: Mapping[str, Any]) -> None:
     """Reasons that need no validation; they come first because they say most."""
     inputs, outputs = (rdf.get("inputs") or []), (rdf.get("outputs") or [])
@@ -287,7 +222,7 @@ def _refuse_early(rdf: Mapping[str, Any]) -> None:
         raise PackageError(f"no TorchScript or ONNX weights: {needs or 'it has no weights at all'}")
 
 
-def _validated(files: Files) -> Any:
+def _validated(files: PackageFiles) -> Any:
     """The description in the spec's newest format, whatever format it was written in."""
     import loguru
     from bioimageio.spec import InvalidDescr, ValidationContext, load_description
@@ -305,7 +240,7 @@ def _validated(files: Files) -> Any:
     return description
 
 
-def _weights(files: Files, rdf: Mapping[str, Any]) -> dict[str, Weights]:
+def _weights(files: PackageFiles, rdf: Mapping[str, Any]) -> dict[str, Weights]:
     found: dict[str, Weights] = {}
     for name in RUNS_HERE:
         entry = rdf["weights"].get(name)
@@ -365,7 +300,7 @@ def _training_data(rdf: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[Map
     return tuple(declared)
 
 
-def _tested_channels(files: Files, rdf: Mapping[str, Any]) -> int | None:
+def _tested_channels(files: PackageFiles, rdf: Mapping[str, Any]) -> int | None:
     """Channels of the test output of a format before 0.5, whose description does not always tell them."""
     names, axes = rdf.get("test_outputs"), str(rdf["outputs"][0].get("axes", ""))
     if not names or "c" not in axes or not str(names[0]).endswith(".npy"):

@@ -15,7 +15,8 @@ from zooscope.bundled import bundled
 from zooscope.data import Dataset
 from zooscope.errors import PackageError
 from zooscope.model import load_model
-from zooscope.package import Package, file_digest, open_package
+from zooscope.package import Package, open_package
+from zooscope.package_files import file_digest
 from zooscope.predict.tiling import AxisSize
 
 MakePackage = Callable[..., Path]
