@@ -7,13 +7,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from zooscope.predict.backends import onnx_network, torchscript_network
+from zooscope.predict.backends import onnx_network
 from zooscope.sample import Sample
 from zooscope_zoo.packaging.architecture import Architecture, architecture
 from zooscope_zoo.packaging.example import example, example_input, example_ready
-from zooscope_zoo.packaging.parity import Agreement, prove_parity
+from zooscope_zoo.packaging.parity import Agreement, prove_parity, state_dict_network
 from zooscope_zoo.packaging.trained import Trained
-from zooscope_zoo.packaging.weights import ONNX, TORCHSCRIPT, weights_files
+from zooscope_zoo.packaging.weights import ONNX, STATE_DICT, weights_files
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Formats:
 
     @cached_property
     def maps(self) -> NDArray[np.float32]:
-        """The network's answer to the test input."""
-        return torchscript_network(self.files[TORCHSCRIPT], device="cpu")(self.ready)
+        """The network's answer to the test input, the same on every machine and with any number of threads."""
+        return state_dict_network(self.files[STATE_DICT], self.architecture, double=True)(self.ready)
 
     @cached_property
     def onnx_maps(self) -> NDArray[np.float32]:

@@ -43,7 +43,7 @@ def prove_parity(
     ------
     ZooscopeError : a difference above 1e-4 * max(1, max|reference|), NaN, or another shape.
     """
-    reference = _state_dict_network(files[STATE_DICT], architecture)
+    reference = state_dict_network(files[STATE_DICT], architecture)
     others = {
         "TorchScript": torchscript_network(files[TORCHSCRIPT], device="cpu"),
         "ONNX": onnx_network(files[ONNX], device="cpu"),
@@ -73,14 +73,17 @@ def parity_sizes(sizes: AxisSize) -> list[tuple[int, int]]:
     return [(smallest, smallest), (smallest + step, smallest + 3 * step), (smallest + 4 * step, smallest + 2 * step)]
 
 
-def _state_dict_network(state: bytes, architecture: Architecture) -> Network:
+def state_dict_network(state: bytes, architecture: Architecture, *, double: bool = False) -> Network:
+    """The state dict's network; with `double` it computes in double precision, whose rounding no machine shows."""
     network = architecture.build()
     weights: dict[str, Any] = torch.load(io.BytesIO(state), weights_only=True)
     network.load_state_dict(weights)
+    dtype = torch.float64 if double else torch.float32
+    network.to(dtype)
 
     def run(batch: NDArray[np.generic]) -> Array:
         with torch.inference_mode():
-            return network(torch.from_numpy(batch)).numpy()
+            return network(torch.from_numpy(batch).to(dtype)).float().numpy()
 
     return run
 
