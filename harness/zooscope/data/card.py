@@ -1,6 +1,7 @@
 """Data cards: what a data set is, where it comes from and how it is read, as TOML."""
 
 import difflib
+import fnmatch
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,10 @@ class Card(BaseModel):
     def name(self) -> str:
         """`id@version`, as results name it."""
         return f"{self.id}@{self.version}"
+
+    def subset_of(self, stratum: str) -> list[str]:
+        """Names of the subsets that a stratum belongs to."""
+        return [name for name, pattern in self.subsets.items() if fnmatch.fnmatchcase(stratum, pattern)]
 
 
 def load_card(path: Path) -> Card:

@@ -1,6 +1,5 @@
 """Dataset: the verified samples of a card or of a user's folder, one split or all."""
 
-import fnmatch
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
@@ -67,10 +66,6 @@ class Dataset:
         if split not in self.splits:
             raise UsageError(f"data set '{self.card.id}': split '{split}' is not one of {', '.join(self.splits)}")
         return replace(self, table=self.table[self.table["split"] == split], split=split)
-
-    def subset_of(self, stratum: str) -> list[str]:
-        """Names of the card's subsets that a stratum belongs to."""
-        return [name for name, pattern in self.card.subsets.items() if fnmatch.fnmatchcase(stratum, pattern)]
 
     def leaks(self, *, into: str = "test", source: str = "train") -> list[str]:
         """Ids in one split whose group also has images in another: no honest split has any."""

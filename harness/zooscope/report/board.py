@@ -1,6 +1,5 @@
 """A leaderboard: rows with estimates for every subset, ranks, differences to the best, and the failures."""
 
-import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -137,8 +136,8 @@ def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, Any]]:
         return []
     strata = table["stratum"]
     found: list[tuple[str, str, Any]] = [("all", "all", np.ones(len(table), bool))]
-    for name, pattern in card.subsets.items():
-        found.append((name, "subset", np.array([fnmatch.fnmatchcase(stratum, pattern) for stratum in strata])))
+    for name in card.subsets:
+        found.append((name, "subset", np.array([name in card.subset_of(stratum) for stratum in strata])))
     if len(set(strata)) > 1:
         found += [(stratum, "stratum", np.asarray(strata == stratum)) for stratum in sorted(set(strata))]
     return [item for item in found if item[2].any()]

@@ -43,9 +43,11 @@ def test_dsb2018_has_664_images_and_28986_objects(dsb2018: Dataset, walked: dict
 def test_dsb2018_is_split_500_65_99_with_fluorescence_408_52_81(dsb2018: Dataset):
     table = dsb2018.table
     assert table["split"].value_counts().to_dict() == {"train": 500, "validation": 65, "test": 99}
-    fluorescence = table[["fluorescence" in dsb2018.subset_of(stratum) for stratum in table["stratum"]]]
+    fluorescence = table[["fluorescence" in dsb2018.card.subset_of(stratum) for stratum in table["stratum"]]]
     assert fluorescence["split"].value_counts().to_dict() == {"train": 408, "validation": 52, "test": 81}
-    assert {name for stratum in table["stratum"] for name in dsb2018.subset_of(stratum)} == set(dsb2018.card.subsets)
+    assert {name for stratum in table["stratum"] for name in dsb2018.card.subset_of(stratum)} == set(
+        dsb2018.card.subsets
+    )
     for split, count in (("train", 500), ("validation", 65), ("test", 99)):
         assert len(dsb2018.only(split)) == count
 
@@ -89,7 +91,7 @@ def test_the_demo_set_is_part_of_dsb2018(dsb2018: Dataset, demo: Dataset):
 
 def test_the_demo_set_is_as_its_card_describes_it(demo: Dataset):
     assert Counter(demo.table["split"]) == {"test": 10, "validation": 3}
-    assert Counter(name for stratum in demo.table["stratum"] for name in demo.subset_of(stratum)) == {
+    assert Counter(name for stratum in demo.table["stratum"] for name in demo.card.subset_of(stratum)) == {
         "fluorescence": 10,
         "histology": 3,
     }
