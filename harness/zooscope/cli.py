@@ -101,11 +101,29 @@ def fetch(dataset: str, as_json: Json = False) -> None:
             {"id": data.card.id, "digest": data.digest, "folder": str(data.folder), "splits": counts, "leaks": leaks}
         )
         return
-    typer.echo(f"{data.name}: {len(data)} images, content {data.digest[:12]}, in {data.folder}")
-    for split, count in counts.items():
-        typer.echo(f"  {split}: {count} images in {data.only(split).table['group'].nunique()} groups")
+    _show_parts(data)
+    if data.splits == ["test"] and Path(dataset).is_dir():
+        typer.echo(f"  all of it is for tests; to train on it, divide it with: zooscope split {dataset}")
     if leaks:
         typer.echo(f"  leak: {len(leaks)} of {counts['test']} test images share a group (a field) with training images")
+
+
+@app.command()
+def split(
+    folder: Path,
+    test: Annotated[float, typer.Option(help="Share of the images to rank on.")] = 0.25,
+    validation: Annotated[float, typer.Option(help="Share of the images to choose weights and parameters on.")] = 0.2,
+    group_by: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Names in which it finds the same text are one group.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another one draws other groups.")] = 0,
+) -> None:
+    """Divide a folder of your own into train, validation and test, written to its groups.csv; groups stay whole."""
+    from zooscope.data import load_dataset, split_folder
+
+    path = split_folder(folder, test=test, validation=validation, group_by=group_by, seed=seed)
+    _show_parts(load_dataset(folder))
+    typer.echo(f"written to {path}; keep it with the images")
 
 
 @app.command()
@@ -288,6 +306,14 @@ def _expected(row: "Row", results: "Results") -> str:
     except (PackageError, WorkerError) as error:
         return f"cannot run: {error}"
     return f"{len(row.data)} images, about {seconds:.0f} s" if seconds else "done already"
+
+
+def _show_parts(data: "Dataset") -> None:
+    """Print how much a data set holds, and each of its splits."""
+    typer.echo(f"{data.name}: {len(data)} images, content {data.digest[:12]}, in {data.folder}")
+    for name in data.splits:
+        part = data.only(name)
+        typer.echo(f"  {name}: {len(part)} images in {part.table['group'].nunique()} groups")
 
 
 def _write_and_show(results: "Results", data: "Dataset", split: str, *, quiet: bool) -> dict[str, Any]:

@@ -81,20 +81,24 @@ def contender(
         return Contender(name, file_digest(path), {"kind": "package"}, reason=str(error))
 
 
-def trained_on(about: Mapping[str, Any], card: Card, *, split: str) -> str | None:
+def trained_on(about: Mapping[str, Any], card: Card, *, split: str, digest: str | None = None) -> str | None:
     """Why a model's training set may hold the images of a split, or None.
 
     A declaration of splits is believed where it names this very data set, or the one whose samples and splits these
-    are; a declaration without splits, or of a related data set, whose splits cut elsewhere, may mean any image. Tags
-    count where neither is declared.
+    are; a declaration without splits, of a content with another digest than the data set has here, or of a related data
+    set, whose splits cut elsewhere, may mean any image. Tags count where neither is declared.
     """
     own = {card.id, card.part_of} - {None}
     related = {card.bioimageio_id, *card.known_as} - {None, *own}
-    named = [(str(item.get("dataset", "")).lower(), item.get("splits")) for item in about.get("training_data", ())]
-    declared = [(name, splits) for name, splits in named if name in own | related]
-    for name, splits in declared:
+    named = [(str(item.get("dataset", "")).lower(), item) for item in about.get("training_data", ())]
+    declared = [(name, item) for name, item in named if name in own | related]
+    for name, item in declared:
+        splits, theirs = item.get("splits"), item.get("digest")
         if name in own and (splits is None or split in splits):
             return f"its training data is declared as '{name}'" + (f", split {split}" if splits else "")
+        if name == card.id and digest and theirs and theirs != digest:
+            other = f"content {str(theirs)[:12]}, here {digest[:12]}"
+            return f"its training data is declared as '{name}' with other images or splits ({other})"
         if name in related:
             return f"its training data is declared as '{name}', which shares images with this data set"
     tags = [] if declared else [tag for tag in about.get("tags", ()) if str(tag).lower() in own | related]

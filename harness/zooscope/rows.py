@@ -260,7 +260,7 @@ def _about(row: Row) -> dict[str, Any]:
         "model": model,
         "dataset": describe_data(row.data),
         "protocol": {**row.contender.protocol, "predict_version": PREDICT_VERSION},
-        "trained_on": trained_on(row.contender.about, row.data.card, split=str(row.data.split)),
+        "trained_on": trained_on(row.contender.about, row.data.card, split=str(row.data.split), digest=row.data.digest),
         "environment": environment(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -1,18 +1,33 @@
-"""Every method of the entry-point group, small enough to train in seconds, on two images."""
+"""Every method of the entry-point group, small enough to train in seconds; and a package of each, made once."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import yaml
 
 from zooscope import plugins
 from zooscope.data import Dataset
 from zooscope.data.folder import write_folder
 from zooscope_zoo.method import Method
+from zooscope_zoo.packaging.export import Publisher, export
+from zooscope_zoo.packaging.trained import Trained, read_run
 from zooscope_zoo.train import train
 from zooscope_zoo.training.curves import History
 
+torch.set_num_threads(1)
+
 QUICK = ("training.batch=2", "training.patch_px=64", "training.warmup_steps=5", "training.workers=0", "augment.noise=0")
+
+LONG_ENOUGH = (
+    *("training.steps=350", "training.validate_every=175", "training.warmup_steps=5", "training.learning_rate=5e-3"),
+    *("training.batch=2", "training.patch_px=96", "training.workers=0", "training.strata=fluorescence-*"),
+    *("augment.gain=[1, 1]", "augment.offset=[0, 0]", "augment.zoom=[1, 1]", "augment.noise=0"),
+)
+"""To find most objects of the demo set; a method that needs more says so in its `small` settings."""
 
 
 @pytest.fixture(scope="session", params=plugins.names("methods"))
@@ -40,3 +55,38 @@ def train_quickly(two_images: Path) -> Callable[..., History]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def run(method: Method, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the gray images of the demo set."""
+    folder = tmp_path_factory.mktemp("runs") / method.id
+    settings = (*LONG_ENOUGH, *method.small)
+    train(method.id, ["demo"], folder, changes=settings, progress=False, say=lambda line: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(run: Path) -> Trained:
+    """What that run has learned."""
+    return read_run(run)
+
+
+@pytest.fixture(scope="session")
+def package(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That run as a package."""
+    publisher = Publisher(authors=("a test",), tags=("nuclei",))
+    return export(run, tmp_path_factory.mktemp("packages") / f"{run.name}.zip", publisher=publisher)
+
+
+@pytest.fixture(scope="session")
+def files(package: Path) -> dict[str, bytes]:
+    """The package's files by name."""
+    with zipfile.ZipFile(package) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture(scope="session")
+def rdf(files: dict[str, bytes]) -> dict[str, Any]:
+    """The package's description."""
+    return yaml.safe_load(files["rdf.yaml"])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from zooscope import plugins
 from zooscope_zoo.method import Method
 from zooscope_zoo.training.config import make_config
 
@@ -61,6 +62,10 @@ def test_no_pixel_outside_the_stated_receptive_field_matters_and_the_field_is_no
 
     assert not changed(field)
     assert changed(int(0.8 * field))
+
+
+def test_it_is_found_by_its_own_id(method: Method) -> None:
+    assert plugins.load("methods", method.id) is method
 
 
 def test_it_describes_itself(method: Method) -> None:

@@ -22,7 +22,7 @@ from zooscope.store import Results
 MakePackage = Callable[..., Path]
 MakeFolder = Callable[..., Path]
 
-VERBS = ("list", "fetch", "run", "score", "report", "predict", "demo")
+VERBS = ("list", "fetch", "split", "run", "score", "report", "predict", "demo")
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,21 @@ def test_fetch_says_what_is_in_a_data_set_and_whether_its_splits_leak(
     assert "leak: 1 of 1 test images share a group (a field) with training images" in zooscope("fetch", folder).out
 
 
+def test_a_folder_without_splits_is_told_of_split_which_writes_them(
+    zooscope: Callable[..., Done], make_folder: MakeFolder
+):
+    folder = make_folder(None, count=4)
+    assert f"to train on it, divide it with: zooscope split {folder}" in zooscope("fetch", folder).out
+    done = zooscope("split", folder)
+    assert (done.code, done.err) == (0, "")
+    assert [f"  {split}: {n} images in {n} groups" for split, n in (("test", 1), ("train", 2), ("validation", 1))] == (
+        done.out.splitlines()[1:4]
+    )
+    assert f"written to {folder / 'groups.csv'}" in done.out
+    assert "zooscope split" not in zooscope("fetch", folder).out
+    assert zooscope("split", folder).code == 2
+
+
 def test_demo_runs_from_end_to_end_in_an_empty_cache_without_a_network(
     zooscope: Callable[..., Done], fresh_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
@@ -190,11 +205,8 @@ def test_demo_runs_from_end_to_end_in_an_empty_cache_without_a_network(
     done = zooscope("demo", "--json")
     assert done.code == 0
     board = json.loads(done.out)
-    assert {row["model"] for row in board["rows"]} == {
-        "nuclei-tiny",
-        "baseline-otsu-watershed",
-        "baseline-local-threshold",
-    }
+    baselines = {"baseline-otsu-watershed", "baseline-local-threshold"}
+    assert {row["model"] for row in board["rows"]} == {*plugins.names("models"), *baselines}
     assert board["failures"] == []
     assert board["dataset"] == "demo@1"
     tiny = next(row for row in board["rows"] if row["model"] == "nuclei-tiny")

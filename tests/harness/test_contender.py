@@ -168,6 +168,14 @@ def test_the_broad_unet_is_marked_by_its_tag(mirror: Path, demo: Dataset):
     assert trained_on(contender(str(path)).about, demo.card, split="test") == "its tag 'dsb2018' names this data set"
 
 
+def test_splits_of_a_folder_that_was_divided_anew_are_no_excuse(demo: Dataset):
+    about = {"training_data": [{"dataset": "mine", "splits": ["train"], "digest": "a" * 64}]}
+    card = demo.card.model_copy(update={"id": "mine", "part_of": None})
+    assert trained_on(about, card, split="test", digest="a" * 64) is None
+    said = f"{DECLARED}'mine' with other images or splits (content {'a' * 12}, here {'b' * 12})"
+    assert trained_on(about, card, split="test", digest="b" * 64) == said
+
+
 @pytest.mark.parametrize("card", ["dsb2018-stardist", "bbbc038"])
 def test_splits_of_a_related_data_set_are_no_excuse_for_they_cut_elsewhere(card: str):
     found = trained_on(contender("nuclei-tiny").about, find_card(card)[0], split="test")

@@ -1,4 +1,4 @@
-"""The model that travels with zooscope: it works, and it is a package that others can use."""
+"""The models that travel with zooscope: they work, and they are packages that others can use."""
 
 import json
 import subprocess
@@ -8,13 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 import zooscope
 from zooscope import plugins
+from zooscope.bundled import bundled
 from zooscope.data import Dataset
 from zooscope.metrics import measure
 from zooscope.package import open_package
+from zooscope_zoo.packaging.export import export
 from zooscope_zoo.shipped import nuclei_tiny
 
 
@@ -25,6 +29,34 @@ def test_every_shipped_model_is_a_package_that_is_there():
         assert package.decoder is not None, "its author tuned it"
         assert package.training_data
         assert list(package.weights) == ["torchscript", "onnx"]
+
+
+@pytest.mark.parametrize("name", [name for name in plugins.names("models") if name != "nuclei-tiny"])
+def test_a_model_for_fluorescence_finds_its_nuclei_after_the_install_without_network_or_data(
+    name: str, demo: Dataset, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("ZOOSCOPE_MIRROR", raising=False)
+    model = zooscope.load_model(name, device="cpu")
+    found = true = 0.0
+    for sample in [s for s in demo.only("test") if s.stratum.startswith("fluorescence")]:
+        labels = model.predict(sample.image.values, sample.axes)
+        assert (labels.dtype, labels.shape) == (np.int32, sample.target.shape)
+        record = measure(labels, sample.target)
+        found, true = found + record["tp50"], true + record["true"]
+    assert found > 0.85 * true
+
+
+@pytest.mark.parametrize("name", [name for name in plugins.names("models") if name != "nuclei-tiny"])
+def test_shipped_weights_are_half_precision_and_under_4_mb(name: str):
+    file = bundled("weights") / name / "best.safetensors"
+    assert file.stat().st_size < 4_000_000
+    assert {value.dtype for value in load_file(file).values() if value.is_floating_point()} == {torch.float16}
+
+
+def test_a_package_is_built_once_and_is_what_export_writes_for_the_id(tmp_path: Path):
+    first, again = plugins.load("models", "stardist-dsb2018")(), plugins.load("models", "stardist-dsb2018")()
+    assert first == again
+    assert export("stardist-dsb2018", tmp_path / "own.zip").read_bytes() == first.read_bytes()
 
 
 def test_nuclei_tiny_segments_an_array(demo: Dataset):

@@ -14,7 +14,9 @@ def _train(
     method: Annotated[str, typer.Argument(help="unet, stardist, or what other distributions bring.")],
     dataset: Annotated[list[str], typer.Argument(help="Data set ids, or folders with images/ and masks/.")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The run's folder (runs/METHOD).")] = None,
-    init: Annotated[str | None, typer.Option(help="A run's folder whose best weights to start from.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Start from these weights: a run's folder, a package, a shipped model.")
+    ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="E.g. training.steps=1000; repeat.")
     ] = None,
@@ -30,7 +32,7 @@ def _train(
 
 @export.command("export")
 def _export(
-    run: Annotated[Path, typer.Argument(help="A run's folder, as train wrote it.")],
+    run: Annotated[str, typer.Argument(help="A run's folder, as train wrote it, or a shipped model's id.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The package, a .zip; replaced if it is there.")],
     with_postprocessing: Annotated[
         bool, typer.Option("--with-postprocessing", help="Labels by the format's own operation instead of dense maps.")

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from zooscope import plugins
 from zooscope.data import Dataset, load_dataset
 from zooscope.errors import DataError, UsageError
 from zooscope_zoo.method import Method
+from zooscope_zoo.start import start_weights
 from zooscope_zoo.training.config import RunConfig, make_config
 from zooscope_zoo.training.curves import History
 from zooscope_zoo.training.images import TrainingImage, load_images, notes, split_samples
@@ -33,7 +32,7 @@ def train(
     Parameters
     ----------
     datasets : cards' ids or folders; their training parts are pooled, and so are their validation parts.
-    init : a run's folder whose best weights to start from.
+    init : whose weights to start from: a run's folder, a package that zooscope made, or a shipped model's id.
     changes : settings such as "training.steps=1000".
     resume : go on from the folder's last state, with its config.
     say : called with each line that a user should read.
@@ -51,6 +50,7 @@ def train(
             raise UsageError(f"{output}: a training began here; --resume goes on with it")
         if folder.config() != config:
             raise UsageError(f"{output}: its config differs from the one asked for; resume with the same settings")
+    start = start_weights(init, method, network_config) if init and not resume else None
     loaded = [load_dataset(name, progress=progress) for name in datasets]
     images: list[TrainingImage] = []
     validation: list[TrainingImage] = []
@@ -77,16 +77,8 @@ def train(
         )
     if not folder.started:
         folder.begin(config, about)
-    start = _start(init, method) if init and not resume else None
     say(f"{method_id}: {len(images)} training and {len(validation)} validation images, {config.training.steps} steps")
     return run_loop(method, config, network_config, images, validation, folder, start=start, progress=progress)
-
-
-def _start(init: str, method: Method) -> dict[str, Tensor]:
-    other = RunFolder(Path(init))
-    if other.config().method != method.id:
-        raise UsageError(f"--init {init}: a {other.config().method}, not a {method.id}")
-    return other.read_weights("best")
 
 
 def _about(data: Dataset, config: RunConfig, train_ids: list[str], validation_ids: list[str]) -> dict[str, Any]:

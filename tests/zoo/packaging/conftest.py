@@ -1,13 +1,10 @@
 """Small runs on the demo set, trained for seconds, and the packages made of them once a session."""
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from zooscope_zoo.packaging.export import Publisher, export
 from zooscope_zoo.train import train
@@ -64,12 +61,6 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def unet_package(unet_run: Path, packages: Path) -> Path:
-    """The gray U-Net as a package."""
-    return export(unet_run, packages / "unet.zip", publisher=PUBLISHER)
-
-
-@pytest.fixture(scope="session")
 def rgb_package(make_run: Callable[..., Path], packages: Path) -> Path:
     """A U-Net with three classes for RGB images, as a package."""
     return export(make_run("unet", *RGB), packages / "rgb.zip", publisher=PUBLISHER)
@@ -85,14 +76,3 @@ def stardist_package(stardist_run: Path, packages: Path) -> Path:
 def labels_package(stardist_run: Path, packages: Path) -> Path:
     """StarDist as a package whose own postprocessing gives labels."""
     return export(stardist_run, packages / "labels.zip", with_postprocessing=True, publisher=PUBLISHER)
-
-
-@pytest.fixture(scope="session")
-def read_rdf() -> Callable[[Path], dict[str, Any]]:
-    """Reads rdf.yaml of a zip."""
-
-    def read(path: Path) -> dict[str, Any]:
-        with zipfile.ZipFile(path) as archive:
-            return yaml.safe_load(archive.read("rdf.yaml"))
-
-    return read

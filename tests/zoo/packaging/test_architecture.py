@@ -1,6 +1,5 @@
 """The architecture file: one text that stands on its own."""
 
-import ast
 import sys
 import types
 from pathlib import Path
@@ -11,21 +10,6 @@ import torch
 from zooscope.errors import ZooscopeError
 from zooscope_zoo.packaging.architecture import architecture, merge
 from zooscope_zoo.packaging.trained import read_run
-
-
-def test_the_file_builds_the_very_network_and_needs_torch_alone(stardist_run: Path):
-    trained = read_run(stardist_run)
-    made = architecture(trained)
-    imports = [node for node in ast.parse(made.source).body if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = {alias.name for node in imports for alias in node.names if isinstance(node, ast.Import)}
-    names |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom)}
-    assert {name.partition(".")[0] for name in names} <= {"torch", *sys.stdlib_module_names}
-    assert made.callable == "StarDistNetwork"
-    network = made.build()
-    network.load_state_dict(trained.weights)
-    image = torch.rand(1, 1, 64, 96)
-    with torch.no_grad():
-        torch.testing.assert_close(network(image), trained.network()(image), rtol=0, atol=0)
 
 
 def test_settings_of_the_loss_do_not_reach_the_network(unet_run: Path):

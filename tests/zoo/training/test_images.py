@@ -56,12 +56,22 @@ def test_masks_without_any_object_are_refused(demo: Dataset, tmp_path: Path) -> 
         load_images(data, data.ids, channels=1, planes=no_planes, label="training", progress=False)
 
 
-def test_colour_where_gray_is_trained_and_objects_beyond_the_receptive_field_are_said(demo: Dataset) -> None:
+def test_colour_where_gray_is_trained_and_objects_beyond_the_receptive_field_are_said(
+    demo: Dataset, tmp_path: Path
+) -> None:
+    demo = own(tmp_path / "all", [(sample, "train") for sample in demo])
     images = load_images(demo, demo.ids, channels=1, planes=no_planes, label="training", progress=False)
     said = notes(demo, images, channels=1, field_px=12)
     assert any("3 of 13 images are colour" in note and "network.channels=3" in note for note in said)
     assert any("larger than the network's receptive field of 12 px" in note for note in said)
     assert notes(demo, images, channels=3, field_px=2000) == []
+
+
+def test_data_without_a_training_part_are_told_that_no_test_is_left(demo: Dataset) -> None:
+    images = load_images(demo, demo.ids, channels=3, planes=no_planes, label="training", progress=False)
+    (said,) = notes(demo, images, channels=3, field_px=2000)
+    assert "none is left for an honest test" in said
+    assert "`zooscope split`" in said
 
 
 def test_images_are_normalised_as_their_packages_will(demo: Dataset) -> None:

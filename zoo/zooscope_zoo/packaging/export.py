@@ -1,10 +1,11 @@
 """`export`: from a run's folder to a package."""
 
+import contextlib
 import inspect
 import io
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from zooscope_zoo.packaging.rdf import (
     package_name,
     package_rdf,
 )
+from zooscope_zoo.packaging.shipped_weights import read_shipped
 from zooscope_zoo.packaging.trained import Trained, read_run
 
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -53,7 +55,7 @@ class Publisher:
 
 
 def export(
-    run: Path,
+    run: str | Path,
     output: Path,
     *,
     with_postprocessing: bool = False,
@@ -67,6 +69,7 @@ def export(
 
     Parameters
     ----------
+    run : a run's folder, or the id of shipped weights, which bring their decoder's parameters and need no data.
     with_postprocessing : labels by the spec's own operation instead of dense maps, for tools that know no decoders.
 
     Raises
@@ -80,32 +83,32 @@ def export(
     trained = read_run(run)
     if with_postprocessing:
         refuse_without_operation(trained)
-    validation_data(trained)  # asked first, because what follows takes a while
+    shipped = read_shipped(run)
+    if not shipped:
+        validation_data(trained)  # asked first, because what follows takes a while
     formats = make_formats(trained)
-    measured, cover, ready = measure(trained, formats, progress=progress)
+    with drafted(trained, formats) as draft:
+        measured = shipped.measured if shipped else measure_package(trained, draft, progress=progress)
+        decoder = find_decoder(trained.method.decoder(trained.settings))
+        cover = cover_png(draft, formats.sample, decoder, measured.params)
+        ready, _ = open_package(draft).processing().begin(formats.raw[0])
     if with_postprocessing:
         formats = make_formats(trained, channels_last=True)
-    formats = replace(formats, ready=ready)
-    files = package_files(trained, formats, measured, cover, publisher=publisher or Publisher())
+    formats = replace(formats, ready=ready[None])
+    publisher = publisher or Publisher()
+    if shipped:
+        publisher = replace(publisher, tags=(*shipped.tags, *publisher.tags))
+    files = package_files(trained, formats, measured, cover, publisher=publisher)
     _refuse_invalid(files)
     atomic.write_bytes(output, zipped(files))
     return output
 
 
-def measure(
-    trained: Trained, formats: Formats, *, progress: bool = False
-) -> tuple[Measured, bytes, NDArray[np.float32]]:
-    """Decoder parameters and scores, the cover, and the test input as the package itself normalises it.
-
-    All from running the package as the harness runs any.
-    """
+@contextlib.contextmanager
+def drafted(trained: Trained, formats: Formats) -> Generator[Path]:
+    """Folder of a package that runs, without decoder, card and cover; the harness runs it as it runs any."""
     with tempfile.TemporaryDirectory() as name:
-        draft = _written(draft_files(trained, formats), Path(name) / "draft")
-        measured = measure_package(trained, draft, progress=progress)
-        decoder = find_decoder(trained.method.decoder(trained.settings))
-        cover = cover_png(draft, formats.sample, decoder, measured.params)
-        ready, _ = open_package(draft).processing().begin(formats.raw[0])
-        return measured, cover, ready[None]
+        yield _written(draft_files(trained, formats), Path(name) / "draft")
 
 
 def draft_files(trained: Trained, formats: Formats) -> dict[str, bytes]:

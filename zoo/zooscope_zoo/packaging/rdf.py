@@ -73,11 +73,11 @@ def licence_of(trained: Trained) -> str | None:
 
 
 def map_names(decoder: str, channels: int) -> list[str]:
-    """Names of the maps that a decoder reads."""
+    """Names of the maps that a decoder reads; identifiers, because older versions of the spec refuse other names."""
     if decoder == "stardist":
-        return ["probability", *(f"ray-{number}" for number in range(channels - 1))]
+        return ["probability", *(f"ray_{number}" for number in range(channels - 1))]
     known = ["foreground", "boundary"]
-    return known[:channels] if channels <= len(known) else [f"map-{number}" for number in range(channels)]
+    return known[:channels] if channels <= len(known) else [f"map_{number}" for number in range(channels)]
 
 
 def maps_output(trained: Trained, files: Mapping[str, bytes], names: Sequence[str]) -> dict[str, Any]:

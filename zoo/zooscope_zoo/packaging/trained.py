@@ -12,7 +12,7 @@ from zooscope.errors import UsageError
 from zooscope.predict.tiling import AxisSize
 from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.training.config import RunConfig
-from zooscope_zoo.training.run_folder import RunFolder
+from zooscope_zoo.training.run_folder import find_run
 
 MAX_HALO_PX = 64
 """A network's field may reach further, but what it does there is weak, and a larger halo makes tiles useless."""
@@ -54,17 +54,17 @@ class Trained:
         return -(-min(radius, MAX_HALO_PX) // step) * step
 
 
-def read_run(path: Path) -> Trained:
-    """The best weights of a run's folder.
+def read_run(source: str | Path) -> Trained:
+    """The best weights of a run's folder, or shipped weights by their id.
 
     Raises
     ------
     UsageError : no training there, no weights yet, or weights beyond the range of half precision.
     """
-    folder = RunFolder(path)
+    folder = find_run(source)
     config = folder.config()
     method: Method = plugins.load("methods", config.method)
-    weights = {name: _rounded(value, name, path) for name, value in sorted(folder.read_weights("best").items())}
+    weights = {name: _rounded(value, name, folder.path) for name, value in sorted(folder.read_weights("best").items())}
     settings = method.config.model_validate(config.network)
     return Trained(method, config, settings, weights, tuple(folder.about()["data"]))
 

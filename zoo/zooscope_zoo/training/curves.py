@@ -17,6 +17,7 @@ History = list[dict[str, float]]
 def write_curves(folder: Path, history: History) -> None:
     """`curves.csv` and `curves.png`."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     table = pd.DataFrame(history)
     atomic.write_text(folder / "curves.csv", table.to_csv(index=False, lineterminator="\n"))
@@ -27,6 +28,9 @@ def write_curves(folder: Path, history: History) -> None:
     best = table.loc[table["validation/loss"].idxmin()]
     axes.plot(best["step"], best["validation/loss"], "o", color="#d55e00", label=f"best, step {best['step']:.0f}")
     axes.set(xlabel="step", ylabel="loss", yscale="log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(folder / ".curves.png", format="png", dpi=120)

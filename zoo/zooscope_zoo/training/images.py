@@ -90,8 +90,13 @@ def load_images(
 
 
 def notes(dataset: Dataset, train: Sequence[TrainingImage], *, channels: int, field_px: int) -> list[str]:
-    """What a user should know before a training: colour, empty masks, objects beyond the receptive field."""
+    """What to know before a training: no test part, colour, empty masks, objects beyond the receptive field."""
     said: list[str] = []
+    if "train" not in dataset.splits:
+        said.append(
+            "it has no split 'train', so all its images train or validate and none is left for an honest test; "
+            "`zooscope split` divides a folder of your own"
+        )
     colour = sum(dataset[item.id].axes == "yxc" for item in train) if channels == 1 else 0
     if colour:
         said.append(f"{colour} of {len(train)} images are colour and train as luminance; network.channels=3 keeps it")

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch.utils.data import Dataset
 
 from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
@@ -50,7 +49,7 @@ class Steps(Dataset[Batch]):
         window = _window(item.labels, cut, rng, on_object=rng.uniform() < self._training.object_fraction)
         image, labels, planes = (_cut(array, window, cut) for array in (item.image, item.labels[None], item.planes))
         if cut != size:
-            image, labels, planes = _resized(image, size, 1), _resized(labels, size, 0), _resized(planes, size, 0)
+            image, labels, planes = _linear(image, size), _nearest(labels, size), _nearest(planes, size)
         if self._augment.flips:
             image, labels, planes = _turned((image, labels, planes), int(rng.integers(8)))
         image = image * rng.uniform(*self._augment.gain) + rng.uniform(*self._augment.offset)
@@ -111,11 +110,19 @@ def _sized(part: Planes, size: int) -> Planes:
     return part if part.shape[1:] == (size, size) else np.zeros((part.shape[0], size, size), part.dtype)
 
 
-def _resized(array: Planes, size: int, order: int) -> Planes:
+def _linear(array: Planes, size: int) -> NDArray[np.float32]:
+    """(k, y, x) brought to (k, size, size) by linear interpolation between pixels' middles."""
+    planes = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))[None]
     if not array.size:
-        return np.zeros((array.shape[0], size, size), array.dtype)
-    factor = size / array.shape[1]
-    return np.asarray(ndimage.zoom(array, (1, factor, factor), order=order, grid_mode=True, mode="nearest"))
+        return np.zeros((array.shape[0], size, size), np.float32)
+    return torch.nn.functional.interpolate(planes, (size, size), mode="bilinear", align_corners=False)[0].numpy()
+
+
+def _nearest(labels: Planes, size: int) -> Planes:
+    """(k, y, x) brought to (k, size, size), each pixel from the one that its middle falls in."""
+    cut = labels.shape[1]
+    places = ((np.arange(size) + 0.5) * cut / size).astype(np.intp)
+    return labels[:, places[:, None], places]
 
 
 def _turned(arrays: tuple[Planes, ...], which: int) -> tuple[Planes, ...]:

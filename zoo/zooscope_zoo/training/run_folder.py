@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from zooscope import atomic
+from zooscope.bundled import bundled
 from zooscope.environment import environment
 from zooscope.errors import UsageError
 from zooscope_zoo.training.config import RunConfig
@@ -67,3 +68,10 @@ class RunFolder:
         if not path.is_file():
             raise UsageError(f"{path}: not there yet; it is written at the first validation")
         return load_file(path)
+
+
+def find_run(source: str | Path) -> RunFolder:
+    """The folder of a run, or of shipped weights by their id; an id comes before a folder of that name."""
+    if isinstance(source, str) and "/" not in source and (bundled("weights") / source / "config.json").is_file():
+        return RunFolder(bundled("weights") / source)
+    return RunFolder(Path(source))

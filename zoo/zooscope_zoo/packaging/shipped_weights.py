@@ -1,0 +1,39 @@
+"""Shipped weights: a run cut down to what its package is built from; a folder of zoo/weights."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import save
+
+from zooscope import atomic
+from zooscope_zoo.packaging.measured import Measured
+from zooscope_zoo.packaging.trained import read_run
+from zooscope_zoo.training.run_folder import find_run
+
+_FILE = "shipped.json"
+
+
+class ShippedWeights(BaseModel):
+    """What a package says beyond the run's config: figures that would need the data to find again, and tags."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    measured: Measured
+    tags: tuple[str, ...] = ()
+
+
+def read_shipped(source: str | Path) -> ShippedWeights | None:
+    """Of shipped weights, by id or folder; None for the folder of an ordinary run."""
+    path = find_run(source).path / _FILE
+    return ShippedWeights.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def write_shipped(run: Path, folder: Path, shipped: ShippedWeights) -> None:
+    """The run's config, data digests and best weights in half precision, and what was measured."""
+    trained, source = read_run(run), find_run(run).path
+    weights = {name: value.half() if value.is_floating_point() else value for name, value in trained.weights.items()}
+    with atomic.new_folder(folder) as building:
+        (building / "best.safetensors").write_bytes(save(weights))
+        (building / _FILE).write_text(shipped.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        for name in ("config.json", "about.json"):
+            (building / name).write_bytes((source / name).read_bytes())
