@@ -31,7 +31,7 @@ class StarDist:
     id = "stardist"
     config = StarDistConfig
     architecture = ("zooscope_zoo.nn.unet", "zooscope_zoo.stardist.network")
-    small = ("network.width=8", "network.depth=2", "network.features=16")
+    small = ("network.width=8", "network.depth=2", "network.features=16", "training.steps=800")
 
     def network(self, config: StarDistConfig) -> nn.Module:
         """A new network."""
