@@ -27,7 +27,6 @@ def _train(
 
     folder = output or Path("runs") / method
     run(method, dataset, folder, init=init, changes=changes or (), resume=resume, say=typer.echo)
-    typer.echo(f"weights: {folder / 'best.safetensors'}; zooscope export {folder} -o {folder.name}.zip makes a package")
 
 
 @export.command("export")

@@ -29,6 +29,8 @@ def train(
 ) -> History:
     """Train a method on data sets, writing everything into `output`.
 
+    Of several processes (torchrun, one a GPU) each loads the data, and the first one alone writes and speaks.
+
     Parameters
     ----------
     datasets : cards' ids or folders; their training parts are pooled, and so are their validation parts.
@@ -42,8 +44,14 @@ def train(
     UsageError : an unknown method or setting, a folder that holds another training. DataError : data to learn nothing
         from.
     """
+    import torch
+    from accelerate import PartialState
+
     method: Method = plugins.load("methods", method_id)
     folder = RunFolder(output)
+    processes = PartialState(cpu=not torch.accelerator.is_available())
+    first = processes.is_main_process
+    progress, say = progress and first, say if first else _silent
     config, network_config = make_config(method, [str(name) for name in datasets], changes)
     if folder.started:
         if not resume:
@@ -75,10 +83,17 @@ def train(
         raise UsageError(
             f"training.patch_px={config.training.patch_px} is not a multiple of {multiple}, as {method_id} needs"
         )
-    if not folder.started:
+    processes.wait_for_everyone()  # until each has seen that no training began here
+    if first and not folder.started:
         folder.begin(config, about)
     say(f"{method_id}: {len(images)} training and {len(validation)} validation images, {config.training.steps} steps")
-    return run_loop(method, config, network_config, images, validation, folder, start=start, progress=progress)
+    history = run_loop(method, config, network_config, images, validation, folder, start=start, progress=progress)
+    say(f"weights: {output / 'best.safetensors'}; zooscope export {output} -o {output.name}.zip makes a package")
+    return history
+
+
+def _silent(line: str) -> None:
+    pass
 
 
 def _about(data: Dataset, config: RunConfig, train_ids: list[str], validation_ids: list[str]) -> dict[str, Any]:

@@ -46,8 +46,8 @@ def train(
 ) -> History:
     """Train from the folder's last state, or from `start` weights, or from the seed; return the losses.
 
-    Best weights are those of the lowest validation loss. On several GPUs (`accelerate launch`) each process draws its
-    own patches and gradients are averaged.
+    Best weights are those of the lowest validation loss. On several GPUs (torchrun) each process draws its own
+    patches and gradients are averaged.
 
     Raises
     ------
