@@ -1,6 +1,7 @@
-"""Run a package's test input by bioimageio.core where zooscope cannot be imported: PACKAGE OUT.npz.
+"""Run a package's test input by bioimageio.core where zooscope cannot be imported: PACKAGE OUT.npz [FORMAT ...].
 
 A process of its own, of no test: it writes the output of each weights format under that format's name.
+tools/compatibility.py runs it in environments that have other versions of core.
 """
 
 import sys
@@ -14,7 +15,7 @@ class Blocked:
             raise ModuleNotFoundError(f"{name} is blocked")
 
 
-def main(package: str, output: str) -> None:
+def main(package: str, output: str, *formats: str) -> None:
     sys.meta_path.insert(0, Blocked())
     try:
         import zooscope  # noqa: F401
@@ -29,7 +30,7 @@ def main(package: str, output: str) -> None:
 
     model = load_description(package)
     found = {}
-    for weights in ("pytorch_state_dict", "torchscript", "onnx"):
+    for weights in formats or ("pytorch_state_dict", "torchscript", "onnx"):
         with create_prediction_pipeline(model, weight_format=weights, devices=["cpu"]) as pipeline:
             out = pipeline.predict_sample_without_blocking(
                 get_test_input_sample(model), skip_input_padding=True, skip_output_cropping=True
@@ -39,4 +40,4 @@ def main(package: str, output: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
