@@ -3,7 +3,7 @@
 usage: python tools/walkthrough.py      (about ten minutes; writes reports/benchmarks/walkthrough.json)
 
 The folder of twenty images is made of the demo set's ten gray ones, cut in halves. tests/zoo/test_walkthrough.py takes
-the same walk with a small network.
+the same walk with a shorter training.
 """
 
 import json
@@ -42,7 +42,8 @@ class Step:
 
 def blocks(language: str) -> list[str]:
     """The page's fenced blocks of a language ("" for those without), in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [block for name, block in found if name == language]
 
 
 def write_images(folder: Path, demo: Dataset) -> None:

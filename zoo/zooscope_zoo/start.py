@@ -1,7 +1,8 @@
-"""The weights that a training starts from: another run's, a package's, or shipped ones."""
+"""What a training starts from: another run's weights, a package's, or shipped ones, and what those learned from."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +15,15 @@ from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.training.run_folder import find_run
 
 
-def start_weights(init: str, method: Method, config: NetworkConfig) -> Mapping[str, Tensor]:
+@dataclass(frozen=True)
+class Start:
+    """Weights by name, and the data sets that they have seen, as a run's `about.json` or a package tells them."""
+
+    weights: Mapping[str, Tensor]
+    data: Sequence[Mapping[str, Any]]
+
+
+def find_start(init: str, method: Method, config: NetworkConfig) -> Start:
     """Weights that fit the method's network.
 
     Parameters
@@ -29,22 +38,28 @@ def start_weights(init: str, method: Method, config: NetworkConfig) -> Mapping[s
     folder = find_run(init)
     if folder.started:
         run = folder.config()
-        made_by, settings, weights = run.method, run.network, folder.read_weights("best")
+        made_by, settings = run.method, run.network
+        start = Start(folder.read_weights("best"), seen_data(folder.about()))
     else:
-        made_by, settings, weights = _of_package(init)
+        made_by, settings, start = _of_package(init)
     if made_by != method.id:
         raise UsageError(f"--init {init}: weights of the method {made_by}, not of {method.id}")
     try:
-        method.network(config).load_state_dict(weights)
+        method.network(config).load_state_dict(start.weights)
     except RuntimeError as error:
         own = config.model_dump()
         other = [f"network.{key}={value}" for key, value in settings.items() if key in own and own[key] != value]
         wanted = " ".join(f"--set {change}" for change in other) or "the settings it was made with"
         raise UsageError(f"--init {init}: its network has other settings; train with {wanted}") from error
-    return weights
+    return start
 
 
-def _of_package(init: str) -> tuple[str, Mapping[str, Any], Mapping[str, Tensor]]:
+def seen_data(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """All that a run has learned from: its own data, and that of what it started from."""
+    return [*about["data"], *about.get("started_from", {}).get("data", ())]
+
+
+def _of_package(init: str) -> tuple[str, Mapping[str, Any], Start]:
     files = PackageFiles(find_package(init))
     rdf = read_rdf(files)
     ours = (rdf.get("config") or {}).get("zooscope") or {}
@@ -52,4 +67,5 @@ def _of_package(init: str) -> tuple[str, Mapping[str, Any], Mapping[str, Tensor]
     if not entry or not {"method", "network"} <= set(ours):
         raise UsageError(f"--init {init}: a package that zooscope did not make; only those can be trained further")
     content = files.read(str(entry["source"]))
-    return ours["method"], ours["network"], torch.load(io.BytesIO(content), weights_only=True)
+    weights = torch.load(io.BytesIO(content), weights_only=True)
+    return ours["method"], ours["network"], Start(weights, ours.get("training_data") or ())

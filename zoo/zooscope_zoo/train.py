@@ -8,7 +8,7 @@ from zooscope import plugins
 from zooscope.data import Dataset, load_dataset
 from zooscope.errors import DataError, UsageError
 from zooscope_zoo.method import Method
-from zooscope_zoo.start import start_weights
+from zooscope_zoo.start import find_start
 from zooscope_zoo.training.config import RunConfig, make_config
 from zooscope_zoo.training.curves import History
 from zooscope_zoo.training.images import TrainingImage, load_images, notes, split_samples
@@ -58,7 +58,7 @@ def train(
             raise UsageError(f"{output}: a training began here; --resume goes on with it")
         if folder.config() != config:
             raise UsageError(f"{output}: its config differs from the one asked for; resume with the same settings")
-    start = start_weights(init, method, network_config) if init and not resume else None
+    start = find_start(init, method, network_config) if init and not resume else None
     loaded = [load_dataset(name, progress=progress) for name in datasets]
     images: list[TrainingImage] = []
     validation: list[TrainingImage] = []
@@ -85,9 +85,10 @@ def train(
         )
     processes.wait_for_everyone()  # until each has seen that no training began here
     if first and not folder.started:
-        folder.begin(config, about)
+        folder.begin(config, about, started_from={"model": init, "data": start.data} if start else None)
     say(f"{method_id}: {len(images)} training and {len(validation)} validation images, {config.training.steps} steps")
-    history = run_loop(method, config, network_config, images, validation, folder, start=start, progress=progress)
+    weights = start.weights if start else None
+    history = run_loop(method, config, network_config, images, validation, folder, start=weights, progress=progress)
     say(f"weights: {output / 'best.safetensors'}; zooscope export {output} -o {output.name}.zip makes a package")
     return history
 

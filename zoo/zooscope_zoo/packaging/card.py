@@ -1,6 +1,7 @@
 """The model card: the package's README."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from zooscope.metrics import find_metric
@@ -59,19 +60,25 @@ def _input(trained: Trained) -> str:
 
 
 def _training_data(trained: Trained) -> str:
-    lines: list[str] = []
-    for item in trained.data:
-        strata = "" if item["strata"] == "*" else f", strata `{item['strata']}`"
-        lines.append(
-            f"- `{item['dataset']}` version {item['version']}, splits {', '.join(item['splits'])}{strata}: "
-            f"{item['images']} images; licence {item['licence']}; content's digest `{item['digest'][:16]}`"
-        )
+    lines = [_data_line(item) for item in trained.data]
+    if trained.started_from:
+        lines.append(f"\nIt started from the weights of `{Path(trained.started_from).name}`, which were trained on\n")
+        lines += [_data_line(item) for item in trained.earlier]
     settings = trained.config.training
     lines.append(
         f"\nUp to {settings.steps} steps of {settings.batch} patches of {settings.patch_px} px; the weights with the "
         "lowest validation loss, rounded to half precision."
     )
     return "\n".join(lines)
+
+
+def _data_line(item: Mapping[str, Any]) -> str:
+    strata = "" if item["strata"] == "*" else f", strata `{item['strata']}`"
+    images = f"{item['images']} images; " if "images" in item else ""  # a package does not tell how many
+    return (
+        f"- `{item['dataset']}` version {item['version']}, splits {', '.join(item['splits'])}{strata}: "
+        f"{images}licence {item['licence']}; content's digest `{item['digest'][:16]}`"
+    )
 
 
 def _validation(trained: Trained, measured: Measured) -> str:
@@ -109,7 +116,7 @@ def _own_limits(trained: Trained) -> str:
 
 
 def _licence(trained: Trained, licence: str | None) -> str:
-    data = "; ".join(f"{item['dataset']}: {item['licence']}" for item in trained.data)
+    data = "; ".join(f"{item['dataset']}: {item['licence']}" for item in (*trained.data, *trained.earlier))
     return f"Weights: {licence or 'not stated'}. Training data: {data}."
 
 

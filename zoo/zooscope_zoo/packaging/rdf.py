@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -65,7 +66,7 @@ def package_name(trained: Trained, method: MethodCard) -> str:
 
 def licence_of(trained: Trained) -> str | None:
     """BSD-3-Clause for weights from CC0 data; else the data's own, where they all have the same; else none."""
-    found = {str(item["licence"]) for item in trained.data} - set(_OPEN)
+    found = {str(item["licence"]) for item in (*trained.data, *trained.earlier)} - set(_OPEN)
     if not found:
         return DEFAULT_LICENCE
     only = found.pop()
@@ -122,8 +123,10 @@ def ours(trained: Trained, measured: Measured, *, with_decoder: bool) -> dict[st
         "method": trained.config.method,
         "network": trained.settings.model_dump(),
         "receptive_field_px": trained.method.describe(trained.settings).receptive_field_px,
-        "training_data": [{key: item[key] for key in keys} for item in trained.data],
+        "training_data": [{key: item[key] for key in keys} for item in (*trained.data, *trained.earlier)],
     }
+    if trained.started_from:
+        told["started_from"] = Path(trained.started_from).name
     told["validation"] = {"scores": measured.scores, "objective": measured.objective, "images": measured.images}
     if with_decoder:
         id, _, version = measured.decoder.partition("@")

@@ -26,6 +26,7 @@ class Trained:
     ----------
     weights : by name; rounded to half precision and cast back to float32: from here on they are the model.
     data : what it was trained on, as `about.json` tells it, in the order of `config.datasets`.
+    started_from : the model that it was first, or None. earlier : what that one was trained on.
     """
 
     method: Method
@@ -33,6 +34,8 @@ class Trained:
     settings: NetworkConfig
     weights: Mapping[str, Tensor]
     data: tuple[Mapping[str, Any], ...]
+    started_from: str | None = None
+    earlier: tuple[Mapping[str, Any], ...] = ()
 
     def network(self) -> nn.Module:
         """A new network with the weights, in evaluation mode."""
@@ -66,7 +69,10 @@ def read_run(source: str | Path) -> Trained:
     method: Method = plugins.load("methods", config.method)
     weights = {name: _rounded(value, name, folder.path) for name, value in sorted(folder.read_weights("best").items())}
     settings = method.config.model_validate(config.network)
-    return Trained(method, config, settings, weights, tuple(folder.about()["data"]))
+    about = folder.about()
+    start = about.get("started_from", {})
+    data, earlier = tuple(about["data"]), tuple(start.get("data", ()))
+    return Trained(method, config, settings, weights, data, start.get("model"), earlier)
 
 
 def _rounded(value: Tensor, name: str, path: Path) -> Tensor:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,13 @@ class RunFolder:
         """Whether a training began here."""
         return (self.path / "config.json").is_file()
 
-    def begin(self, config: RunConfig, data: list[dict[str, Any]]) -> None:
-        """Write what the run is made from."""
+    def begin(
+        self, config: RunConfig, data: list[dict[str, Any]], *, started_from: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write what the run is made from; `started_from` is a model, and the data that it has seen."""
         about = {"data": data, "environment": environment()}
+        if started_from:
+            about["started_from"] = started_from
         atomic.write_text(self.path / "config.json", config.model_dump_json(indent=1) + "\n")
         atomic.write_text(self.path / "about.json", json.dumps(about, indent=1, sort_keys=True) + "\n")
 
@@ -43,7 +48,7 @@ class RunFolder:
         return RunConfig.model_validate_json((self.path / "config.json").read_text(encoding="utf-8"))
 
     def about(self) -> dict[str, Any]:
-        """Data digests and environment."""
+        """Data digests, environment, and what it started from where there is something."""
         return json.loads((self.path / "about.json").read_text(encoding="utf-8"))
 
     def write_state(self, state: dict[str, Any]) -> None:
