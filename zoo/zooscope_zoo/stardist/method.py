@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from skimage.segmentation import relabel_sequential
 from torch import Tensor, nn
 
 from zooscope_zoo.method import Description, NetworkConfig, count_parameters
@@ -57,10 +58,13 @@ class StarDist:
         from stardist.utils import edt_prob
 
         g = config.grid
-        probability = edt_prob(labels)[::g, ::g]
+        if labels.max(initial=0) > np.iinfo(np.uint16).max:  # star_dist takes no wider integers
+            labels = relabel_sequential(labels)[0]
         rays = np.asarray(star_dist(labels.astype(np.uint16), config.rays, grid=(g, g)))
-        distances = np.moveaxis(rays, -1, 0)
-        return np.concatenate([probability[None], distances]).astype(np.float32)
+        targets = np.empty((1 + config.rays, *rays.shape[:2]), np.float32)
+        targets[0] = edt_prob(labels)[::g, ::g]
+        targets[1:] = np.moveaxis(rays, -1, 0)
+        return targets
 
     def loss(self, logits: Tensor, targets: Tensor, config: StarDistConfig) -> Mapping[str, Tensor]:
         """Cross-entropy of the probability, and 0.2 times the distances' error.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
 from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
 from zooscope_zoo.training.images import TrainingImage
@@ -52,10 +52,10 @@ class Steps(Dataset[Batch]):
             image, labels, planes = _linear(image, size), _nearest(labels, size), _nearest(planes, size)
         if self._augment.flips:
             image, labels, planes = _turned((image, labels, planes), int(rng.integers(8)))
-        image = image * rng.uniform(*self._augment.gain) + rng.uniform(*self._augment.offset)
-        image = image + rng.normal(0, rng.uniform(0, self._augment.noise) + 1e-9, image.shape)
-        labels = np.ascontiguousarray(labels[0])
-        return image.astype(np.float32), self._targets(labels, np.ascontiguousarray(planes))
+        image = image * np.float32(rng.uniform(*self._augment.gain)) + np.float32(rng.uniform(*self._augment.offset))
+        noise = np.float32(rng.uniform(0, self._augment.noise))
+        image = image + noise * rng.standard_normal(image.shape, dtype=np.float32)
+        return image, self._targets(np.ascontiguousarray(labels[0]), np.ascontiguousarray(planes))
 
 
 def validation_batches(
@@ -73,9 +73,9 @@ def validation_batches(
 
 
 def stack(pairs: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Batch:
-    """Tensors of a list of patches."""
-    images, targets = zip(*pairs, strict=True)
-    return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(targets))
+    """Tensors of a list of patches; a worker stacks them in the memory that it shares with the training."""
+    images, targets = default_collate(list(pairs))
+    return images, targets
 
 
 Planes = NDArray[Any]
@@ -122,7 +122,7 @@ def _nearest(labels: Planes, size: int) -> Planes:
     """(k, y, x) brought to (k, size, size), each pixel from the one that its middle falls in."""
     cut = labels.shape[1]
     places = ((np.arange(size) + 0.5) * cut / size).astype(np.intp)
-    return labels[:, places[:, None], places]
+    return labels.take(places, axis=1).take(places, axis=2)
 
 
 def _turned(arrays: tuple[Planes, ...], which: int) -> tuple[Planes, ...]:
