@@ -55,7 +55,8 @@ class Steps(Dataset[Batch]):
         image = image * np.float32(rng.uniform(*self._augment.gain)) + np.float32(rng.uniform(*self._augment.offset))
         noise = np.float32(rng.uniform(0, self._augment.noise))
         image = image + noise * rng.standard_normal(image.shape, dtype=np.float32)
-        return image, self._targets(np.ascontiguousarray(labels[0]), np.ascontiguousarray(planes))
+        labels = np.ascontiguousarray(labels[0])
+        return image.astype(np.float32, copy=False), self._targets(labels, np.ascontiguousarray(planes))
 
 
 def validation_batches(
