@@ -11,9 +11,9 @@ from skimage.transform import resize
 
 VERSION = 1
 SEARCH: dict[str, tuple[Any, ...]] = {
-    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7),
-    "seed_threshold": (0.4, 0.5, 0.6, 0.7, 0.8),
-    "min_size_px": (0, 16, 32),
+    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+    "seed_threshold": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    "min_size_px": (0, 16, 32, 64),
 }
 
 

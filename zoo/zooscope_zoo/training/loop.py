@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -77,9 +78,7 @@ def train(
     history: History = list(state["history"]) if state else []
     begin_step = int(state["step"]) if state else 0
 
-    def targets(labels: Any, planes: Any) -> Any:
-        return method.targets(labels, planes, network_config)
-
+    targets = partial(method.targets, config=network_config)  # no closure, so that workers can also be spawned
     steps = Steps(images, targets, settings, config.augment, process=accelerator.process_index)
     loader = DataLoader(
         steps, batch_size=None, sampler=range(begin_step, settings.steps), num_workers=settings.workers,

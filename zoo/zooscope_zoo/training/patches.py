@@ -62,11 +62,12 @@ class Steps(Dataset[Batch]):
 def validation_batches(
     images: Sequence[TrainingImage], targets: Targets, training: TrainingConfig, *, most: int = 96
 ) -> list[Batch]:
-    """Fixed patches, unchanged, around an object of each validation image in turn."""
+    """Fixed patches, unchanged, around an object: of all validation images, or of so many spread over them."""
     rng = np.random.default_rng(0)
     size, found = training.patch_px, []
-    for index in range(min(most, max(2 * len(images), training.batch))):
-        item = images[index % len(images)]
+    count = min(most, max(2 * len(images), training.batch))
+    for index in range(count):
+        item = images[index * len(images) // count]
         window = _window(item.labels, size, rng, on_object=True)
         image, labels, planes = (_cut(array, window, size) for array in (item.image, item.labels[None], item.planes))
         found.append((image.astype(np.float32), targets(np.ascontiguousarray(labels[0]), np.ascontiguousarray(planes))))

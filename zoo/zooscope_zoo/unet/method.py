@@ -13,14 +13,15 @@ from torch import Tensor, nn
 from zooscope_zoo.method import Description, NetworkConfig, count_parameters
 from zooscope_zoo.nn.unet import unet_field_px
 from zooscope_zoo.unet.network import UNetNetwork
-from zooscope_zoo.unet.weightmap import weight_map
+from zooscope_zoo.unet.weightmap import part_touching, weight_map
 
 
 class UNetConfig(NetworkConfig):
     """Keyword arguments of `UNetNetwork`, and the loss.
 
     "cross-entropy" goes with three classes; the others with one or two probabilities. "weighted-bce" takes
-    Ronneberger's weight map; "bce-dice" is the sum of both.
+    Ronneberger's weight map, and with the foreground alone also his gap between touching objects; "bce-dice" is the sum
+    of both.
     """
 
     output: Literal["foreground", "foreground-boundary", "three-classes"] = "foreground-boundary"
@@ -59,21 +60,25 @@ class UNetMethod:
         return 1
 
     def planes(self, labels: NDArray[np.int32], config: UNetConfig) -> NDArray[np.float32]:
-        """Foreground, boundary (two pixels wide, inside and between objects), and for "weighted-bce" the weights."""
-        found = [labels > 0, find_boundaries(labels, mode="inner", connectivity=2)]
+        """The weights for "weighted-bce": they need every object's neighbours."""
         if config.loss == "weighted-bce":
-            return np.stack([*(plane.astype(np.float32) for plane in found), weight_map(labels)])
-        return np.stack(found).astype(np.float32)
+            return weight_map(_apart(labels, config))[None]
+        return np.zeros((0, *labels.shape), np.float32)
 
     def targets(
         self, labels: NDArray[np.int32], planes: NDArray[np.float32], config: UNetConfig
     ) -> NDArray[np.float32]:
-        """The planes, or for three classes the class of each pixel (0 background, 1 interior, 2 boundary)."""
-        if config.output == "three-classes":
-            return planes[:1] + planes[1:2]
+        """Foreground, boundary (two pixels wide, inside and between objects), and the weights if there are any.
+
+        For three classes the class of each pixel: 0 background, 1 interior, 2 boundary.
+        """
+        foreground = (_apart(labels, config) > 0).astype(np.float32)
         if config.output == "foreground":
-            return np.delete(planes, 1, axis=0)
-        return planes
+            return np.concatenate([foreground[None], planes])
+        boundary = find_boundaries(labels, mode="inner", connectivity=2).astype(np.float32)
+        if config.output == "three-classes":
+            return (foreground + boundary)[None]
+        return np.concatenate([foreground[None], boundary[None], planes])
 
     def loss(self, logits: Tensor, targets: Tensor, config: UNetConfig) -> Mapping[str, Tensor]:
         """As configured; Dice is taken over the batch, per channel."""
@@ -97,6 +102,11 @@ class UNetMethod:
         """The U-Net's own field."""
         purpose = "objects of any shape; touching ones are told apart by their boundaries"
         return Description(purpose, unet_field_px(depth=config.depth), count_parameters(self.network(config)))
+
+
+def _apart(labels: NDArray[np.int32], config: UNetConfig) -> NDArray[np.int32]:
+    """Labels with a gap between touching objects, where the foreground alone, weighted, has to tell them apart."""
+    return part_touching(labels) if (config.output, config.loss) == ("foreground", "weighted-bce") else labels
 
 
 METHOD: Any = UNetMethod()

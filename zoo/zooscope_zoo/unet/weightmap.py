@@ -1,11 +1,18 @@
-"""Ronneberger's weight map: pixels between close objects count more."""
+"""Ronneberger's gap between touching objects, and his weight map: pixels between close objects count more."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 REACH_PX = 20
-"""Beyond this d1 + d2 the weight is below 1e-3 with sigma 5, and is left out."""
+"""How far an object's distances are followed: with sigma 5, d1 + d2 = 20 adds 3e-3 to the weight at most."""
+
+
+def part_touching(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Labels (y, x) without those pixels that touch, also at a corner, another object's pixel."""
+    highest = ndimage.maximum_filter(labels, 3)
+    lowest = ndimage.minimum_filter(np.where(labels > 0, labels, np.iinfo(labels.dtype).max), 3)
+    return np.where((highest == labels) & (lowest == labels), labels, 0)
 
 
 def weight_map(labels: NDArray[np.int32], *, w0: float = 10.0, sigma_px: float = 5.0) -> NDArray[np.float32]:
