@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class RunFolder:
         self, config: RunConfig, data: list[dict[str, Any]], *, started_from: Mapping[str, Any] | None = None
     ) -> None:
         """Write what the run is made from; `started_from` is a model, and the data that it has seen."""
-        about = {"data": data, "environment": environment()}
+        about: dict[str, Any] = {"data": data, "environment": {**environment(), "cores": os.cpu_count()}}
         if started_from:
             about["started_from"] = started_from
         atomic.write_text(self.path / "config.json", config.model_dump_json(indent=1) + "\n")
