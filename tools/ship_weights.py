@@ -9,6 +9,8 @@ there. Then add a function to zooscope_zoo/shipped.py and an entry point to the 
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
 from zooscope.bundled import bundled
 from zooscope_zoo.packaging.export import drafted
 from zooscope_zoo.packaging.formats import make_formats
@@ -23,8 +25,10 @@ def ship(run: Path, id: str, tags: list[str]) -> Path:
     with drafted(trained, make_formats(trained)) as draft:
         measured = measure_package(trained, draft, progress=True)
     print(measured.decoder, measured.params, measured.scores)
+    minutes = round(pd.read_csv(run / "curves.csv")["seconds"].iloc[-1] / 60, 1)
     folder = bundled("weights") / id
-    write_shipped(run, folder, ShippedWeights(measured=measured, tags=tuple(tags)))
+    shipped = ShippedWeights(measured=measured, tags=tuple(tags), authors=("the zooscope authors",), minutes=minutes)
+    write_shipped(run, folder, shipped)
     return folder
 
 

@@ -17,8 +17,10 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
         _readable(Path(name), 0o666)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # a full disk names no file
+            error.filename = str(path)
         raise
 
 

@@ -261,10 +261,19 @@ def _run_parity(path: Path, formats: Sequence[str]) -> dict[str, Any]:
     compared: list[dict[str, Any]] = []
     for name in formats[1:]:
         pairs = list(zip(answers[formats[0]], answers[name], strict=True))
-        differences = [(float(np.abs(a - b).max()), parity_limit(a)) for a, b in pairs]
+        differences = [(_difference(a, b), parity_limit(a)) for a, b in pairs]
         difference, limit = max(differences, key=lambda pair: pair[0] / pair[1])
         compared.append({"format": name, "difference": difference, "limit": limit, "sizes": ", ".join(sizes)})
     return {"compared": compared}
+
+
+def _difference(reference: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """The largest; infinite where either is NaN or infinite, or their shapes differ."""
+    if reference.shape != other.shape:
+        return float("inf")
+    with np.errstate(invalid="ignore"):
+        difference = float(np.abs(reference - other).max(initial=0))
+    return difference if np.isfinite(difference) else float("inf")
 
 
 def _outputs(pipeline: Any, model: Any, target: Mapping[Any, int]) -> list[NDArray[np.float32]]:

@@ -67,13 +67,14 @@ def _top(show_version: Annotated[bool, typer.Option("--version", help="Print the
 
 @app.command("list")
 def list_command(as_json: Json = False) -> None:
-    """List data sets, models, baselines, decoders and metrics."""
+    """List data sets, methods, models, baselines, decoders and metrics."""
     from zooscope.contender import baseline_ids
     from zooscope.data.card import card_ids, find_card
     from zooscope.metrics import METRICS
 
     found = {
         "data sets": {id: find_card(id)[0].title for id in card_ids()},
+        "methods": dict.fromkeys(plugins.names("methods"), "to train"),
         "models": dict.fromkeys(plugins.names("models"), "shipped"),
         "baselines": dict.fromkeys(baseline_ids(), ""),
         "decoders": dict.fromkeys(plugins.names("decoders"), ""),
@@ -290,6 +291,11 @@ def main() -> None:
         app()
     except ZooscopeError as error:
         typer.echo(f"zooscope: {error}", err=True)
+        raise SystemExit(WRONG_USE) from None
+    except MemoryError as error:
+        typer.echo(
+            f"zooscope: memory ran out ({error or 'no more is said'}); smaller images, or fewer at a time", err=True
+        )
         raise SystemExit(WRONG_USE) from None
     except OSError as error:
         typer.echo(f"zooscope: {error.filename or 'a file'}: {error.strerror or error}", err=True)

@@ -51,7 +51,7 @@ def lints(rdf: Mapping[str, Any], description: Any, card: str | None) -> Iterato
     description : the same as bioimageio.spec's newest model description.
     card : text of its documentation, None where that is not in the package.
     """
-    yield from _about(description)
+    yield from _about(rdf, description)
     yield from _card(card)
     yield from _tolerances(description)
     yield _format(rdf)
@@ -60,9 +60,8 @@ def lints(rdf: Mapping[str, Any], description: Any, card: str | None) -> Iterato
     yield _qupath(description)
 
 
-def _about(description: Any) -> Iterator[Finding]:
-    licence = description.license
-    yield Finding("ok", "licence", str(licence)) if licence else Finding("warning", "licence", "none is stated")
+def _about(rdf: Mapping[str, Any], description: Any) -> Iterator[Finding]:
+    yield _licence(rdf, description.license)
     covers = len(description.covers)
     yield (
         Finding("ok", "cover", f"{covers} picture(s)") if covers else Finding("warning", "cover", "there is no picture")
@@ -71,6 +70,18 @@ def _about(description: Any) -> Iterator[Finding]:
     few = len(tags) < _FEW_TAGS
     text = f"{', '.join(tags) or 'none'}" + ("; name what it shows, the modality and the task" if few else "")
     yield Finding("warning" if few else "ok", "tags", text)
+
+
+def _licence(rdf: Mapping[str, Any], licence: object) -> Finding:
+    """That of the package, beside those of the data that it says it was trained on."""
+    if not licence:
+        return Finding("warning", "licence", "none is stated")
+    ours = _mapping(_mapping(rdf.get("config")).get("zooscope")).get("training_data")
+    found = {str(_mapping(item).get("licence")) for item in (ours if isinstance(ours, list) else ())}
+    bound = sorted(name for name in found if "-NC" in name)
+    if bound and "-NC" not in str(licence):
+        return Finding("warning", "licence", f"{licence}, but it was trained on data under {', '.join(bound)}")
+    return Finding("ok", "licence", str(licence))
 
 
 def _card(card: str | None) -> Iterator[Finding]:
@@ -162,6 +173,10 @@ def operations(description: Any) -> list[str]:
     found = [op for tensor in description.inputs for op in tensor.preprocessing]
     found += [op for tensor in description.outputs for op in tensor.postprocessing]
     return [str(getattr(op, "id", "?")) for op in found]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _numbers(version: str) -> tuple[int, ...]:

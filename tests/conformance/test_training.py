@@ -1,11 +1,19 @@
 """What every method's training must do."""
 
+import pickle
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
+from torch.utils.data import DataLoader
 
+from zooscope.data import load_dataset
+from zooscope.errors import DataError
 from zooscope_zoo.method import Method
+from zooscope_zoo.training.images import load_images
+from zooscope_zoo.training.patches import validation_batches
 from zooscope_zoo.training.run_folder import RunFolder
 
 Train = Callable[..., list[dict[str, float]]]
@@ -15,10 +23,31 @@ def losses(history: list[dict[str, float]]) -> list[tuple[float, float]]:
     return [(entry["train/loss"], entry["validation/loss"]) for entry in history]
 
 
-def test_it_overfits_two_images(method: Method, train_quickly: Train, tmp_path: Path) -> None:
+def loss_of(method: Method, run: Path, folder: Path, *, mirrored: bool = False) -> float:
+    """Of a run's last weights on a folder's images, or on the images mirrored while the targets are not."""
+    config = RunFolder(run).config()
+    settings = method.config.model_validate(config.network)
+    data = load_dataset(folder)
+    images = load_images(
+        data, data.ids, channels=1, planes=lambda labels: method.planes(labels, settings), label="", progress=False
+    )
+    (batch,) = validation_batches(
+        images, partial(method.targets, config=settings), config.training.model_copy(update={"batch": 4})
+    )
+    network = method.network(settings).eval()
+    network.load_state_dict(RunFolder(run).read_weights("last"))
+    with torch.inference_mode():
+        logits = network.logits(batch[0].flip(-1) if mirrored else batch[0])
+        return float(sum(method.loss(logits, batch[1], settings).values()))
+
+
+def test_it_overfits_two_images(method: Method, train_quickly: Train, two_images: Path, tmp_path: Path) -> None:
     steady = ("augment.gain=[1, 1]", "augment.offset=[0, 0]", "augment.zoom=[1, 1]", "training.learning_rate=1e-2")
     history = train_quickly(method, tmp_path, 150, *steady, "training.validate_every=10")
     assert history[-1]["train/loss"] < 0.5 * history[0]["train/loss"]
+    assert loss_of(method, tmp_path, two_images) < 0.7 * loss_of(method, tmp_path, two_images, mirrored=True), (
+        "a network that does not look at the image would lose as much on the mirrored one"
+    )
 
 
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
@@ -61,6 +90,28 @@ def test_a_training_that_was_stopped_resumes_to_the_same_losses(
     assert losses(train_quickly(method, tmp_path / "cut", 6, "training.validate_every=2", resume=True)) == whole
     finished, cut = (RunFolder(tmp_path / name).read_weights("last") for name in ("whole", "cut"))
     assert all((finished[name] == cut[name]).all() for name in finished)
+
+
+def test_workers_may_be_spawned_instead_of_forked(
+    method: Method, train_quickly: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zooscope_zoo.training import loop
+
+    def sent(steps: object, **settings: object) -> DataLoader:
+        return DataLoader(pickle.loads(pickle.dumps(steps)), **settings)
+
+    monkeypatch.setattr(loop, "DataLoader", sent)
+    assert len(train_quickly(method, tmp_path, 1)) == 1
+
+
+def test_images_changed_since_a_training_began_are_not_gone_on_with(
+    method: Method, train_quickly: Train, two_images: Path, tmp_path: Path
+) -> None:
+    train_quickly(method, tmp_path, 2, "training.validate_every=1")
+    about = (tmp_path / "about.json").read_text()
+    (tmp_path / "about.json").write_text(about.replace(load_dataset(two_images).digest, "0" * 64))
+    with pytest.raises(DataError, match="began with 000000000000 and 1; train into another folder"):
+        train_quickly(method, tmp_path, 2, "training.validate_every=1", resume=True)
 
 
 def test_a_run_keeps_what_it_was_made_from_curves_and_an_early_picture(

@@ -36,6 +36,18 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_full_disk_names_the_file_that_it_could_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(handle: int, mode: str) -> object:
+        os.close(handle)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fdopen", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        atomic.write_bytes(tmp_path / "a.bin", b"1")
+    assert caught.value.filename == str(tmp_path / "a.bin")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
 def test_files_and_folders_get_the_permissions_of_ordinary_ones(tmp_path: Path):
     before = os.umask(0o027)

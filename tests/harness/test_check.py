@@ -17,7 +17,7 @@ import yaml
 
 from zooscope import cli
 from zooscope.bundled import bundled
-from zooscope.check import check, validate
+from zooscope.check import _difference, check, validate
 from zooscope.lints import Finding, lints
 
 Edit = Callable[[dict[str, Any]], object]
@@ -226,6 +226,28 @@ def test_lints_warn_of_what_a_package_does_not_say(changed: Change):
     assert found["card"].text == "no heading tells of intended use, training data"
     assert "relative 0.009" in found["tolerances"].text
     assert linted(changed(silent), None)["card"].text == "its documentation is not in the package"
+
+
+def test_a_licence_looser_than_that_of_the_data_is_warned_of(changed: Change):
+    def from_livecell(rdf: dict[str, Any]) -> None:
+        rdf["config"]["zooscope"] = {"training_data": [{"dataset": "livecell", "licence": "CC-BY-NC-4.0"}]}
+
+    found = linted(changed(from_livecell))["licence"]
+    assert (found.level, found.text) == ("warning", "BSD-3-Clause, but it was trained on data under CC-BY-NC-4.0")
+
+    def nonsense(rdf: dict[str, Any]) -> None:
+        rdf["config"]["zooscope"] = {"training_data": ["livecell", {"licence": None}]}
+
+    assert linted(changed(nonsense))["licence"].level == "ok"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_formats_that_agree_but_for_a_nan_do_not_agree(value: float):
+    reference = np.zeros((1, 2, 4, 4), np.float32)
+    other = reference.copy()
+    other[0, 1, 2, 3] = value
+    assert _difference(reference, other) == np.inf
+    assert _difference(reference, reference) == 0
 
 
 def test_lints_know_what_other_tools_take(changed: Change):

@@ -60,9 +60,41 @@ def test_train_writes_a_run_resumes_it_and_refuses_other_settings(zooscope: Run,
     code, _, err = zooscope(*words, *settings, "--set", "training.steps=3", "--resume")
     assert code == 2
     assert err.startswith("zooscope: ")
-    assert "config differs" in err
+    assert "training.steps is 2, not 3" in err
     code, _, err = zooscope(*words, *settings)
     assert (code, "--resume goes on with it" in err) == (2, True)
+
+
+def test_a_stopped_training_says_how_to_go_on(zooscope: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from zooscope_zoo.training import loop
+
+    def stop(*args: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_step", stop)
+    words = ["train", "unet", "demo", "-o", tmp_path / "run", *(w for change in QUICK for w in ("--set", change))]
+    code, out, _ = zooscope(*words)
+    assert code != 0
+    assert "stopped; the same command with --resume goes on from step 0" in out
+
+
+def test_memory_that_runs_out_is_one_line(zooscope: Run, monkeypatch: pytest.MonkeyPatch):
+    def full(*args: object, **more: object) -> None:
+        raise MemoryError("Unable to allocate 8.00 GiB")
+
+    monkeypatch.setattr("zooscope_zoo.train.train", full)
+    code, _, err = zooscope("train", "unet", "demo")
+    assert code == 2
+    assert err == "zooscope: memory ran out (Unable to allocate 8.00 GiB); smaller images, or fewer at a time\n"
+
+
+def test_an_unet_that_diverges_says_so_and_keeps_the_last_good_weights(zooscope: Run, tmp_path: Path):
+    changes = (*QUICK, "training.learning_rate=1e30", "training.warmup_steps=0", "training.workers=0")
+    words = ["train", "unet", "demo", "-o", tmp_path / "run", *(w for change in changes for w in ("--set", change))]
+    code, _, err = zooscope(*words)
+    assert code == 2
+    assert "at step 2; lower training.learning_rate" in err.splitlines()[-1]
+    assert not (tmp_path / "run" / "best.safetensors").exists()
 
 
 @pytest.mark.parametrize(

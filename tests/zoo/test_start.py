@@ -71,9 +71,32 @@ def test_what_was_learned_before_is_told_with_the_run_in_its_package_and_on_its_
     assert [item["dataset"] for item in told["training_data"]] == ["mine", "mine", "dsb2018"]
     assert told["training_data"][-1]["splits"] == ["train"]
     assert told["started_from"] == "first"
-    card = model_card("x", trained, method_card(trained.method), measured, (), output="", licence=None)
+    card = model_card("x", trained, method_card(trained.method), measured, (), output="", licence=None, cite=())
     assert "It started from the weights of `first`, which were trained on" in card
     assert "- `dsb2018` version 1, splits train, strata `fluorescence-*`: 408 images" in card
+
+
+def test_a_training_killed_before_its_first_validation_goes_on_from_what_it_started_from(
+    tmp_path: Path, demo: Dataset, monkeypatch: pytest.MonkeyPatch
+):
+    write_folder(tmp_path / "mine", [(sample, "train") for sample in demo if sample.axes == "yx"][:2])
+    few = ("training.steps=2", "training.batch=1", "training.patch_px=64", "training.workers=0")
+
+    def run(name: str, init: str | None = "stardist-dsb2018", *, resume: bool = False) -> RunFolder:
+        data, said = [tmp_path / "mine"], lambda line: None
+        train("stardist", data, tmp_path / name, init=init, changes=few, resume=resume, progress=False, say=said)
+        return RunFolder(tmp_path / name)
+
+    whole = run("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("zooscope_zoo.training.loop._step", lambda *args, **more: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run("cut")
+    with pytest.raises(UsageError, match="it started from stardist-dsb2018, not from unet-dsb2018"):
+        run("cut", "unet-dsb2018", resume=True)
+    cut = run("cut", None, resume=True)
+    assert same(whole.read_weights("last"), cut.read_weights("last"))
+    assert cut.started_from() == "stardist-dsb2018"
 
 
 def test_another_methods_weights_are_refused(run: Path):

@@ -38,13 +38,25 @@ class Method(Protocol):
     The network's `forward` gives the dense maps with activations inside; its `logits` gives what the loss takes.
     """
 
-    id: str
-    config: type[NetworkConfig]
-    architecture: tuple[str, ...]
-    """Modules, the method's network last, that travel in a package's architecture file."""
+    @property
+    def id(self) -> str:
+        """The entry point's name. Plain attributes do, for this and the next three."""
+        ...
 
-    small: tuple[str, ...]
-    """Settings under which the conformance suite trains in seconds."""
+    @property
+    def config(self) -> type[NetworkConfig]:
+        """The model of its own settings."""
+        ...
+
+    @property
+    def architecture(self) -> tuple[str, ...]:
+        """Modules, the method's network last, that travel in a package's architecture file."""
+        ...
+
+    @property
+    def small(self) -> tuple[str, ...]:
+        """Settings under which the conformance suite trains in seconds."""
+        ...
 
     def network(self, config: Any) -> nn.Module:
         """A new network."""

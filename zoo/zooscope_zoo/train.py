@@ -6,8 +6,9 @@ from typing import Any
 
 from zooscope import plugins
 from zooscope.data import Dataset, load_dataset
+from zooscope.data.card import card_ids
 from zooscope.errors import DataError, UsageError
-from zooscope_zoo.method import Method
+from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.start import find_start
 from zooscope_zoo.training.config import RunConfig, make_config
 from zooscope_zoo.training.curves import History
@@ -42,7 +43,7 @@ def train(
     Raises
     ------
     UsageError : an unknown method or setting, a folder that holds another training. DataError : data to learn nothing
-        from.
+        from, or other data than those a training that resumes began with.
     """
     import torch
     from accelerate import PartialState
@@ -52,14 +53,15 @@ def train(
     processes = PartialState(cpu=not torch.accelerator.is_available())
     first = processes.is_main_process
     progress, say = progress and first, say if first else _silent
-    config, network_config = make_config(method, [str(name) for name in datasets], changes)
+    config, network_config = make_config(method, [settled(name) for name in datasets], changes)
+    _refuse_patch(method, config, network_config)
     if folder.started:
         if not resume:
             raise UsageError(f"{output}: a training began here; --resume goes on with it")
-        if folder.config() != config:
-            raise UsageError(f"{output}: its config differs from the one asked for; resume with the same settings")
-    start = find_start(init, method, network_config) if init and not resume else None
-    loaded = [load_dataset(name, progress=progress) for name in datasets]
+        folder.refuse_other(config, started_from=init)
+        init = folder.started_from()
+    start = find_start(init, method, network_config) if init and not folder.has_state else None
+    loaded = [load_dataset(name, progress=progress) for name in config.datasets]
     images: list[TrainingImage] = []
     validation: list[TrainingImage] = []
     about: list[dict[str, Any]] = []
@@ -76,25 +78,45 @@ def train(
         images, validation = images + parts[0], validation + parts[1]
         about.append(_about(data, config, train_ids, validation_ids))
         description = method.describe(network_config)
-        for note in notes(data, parts[0], channels=channels, field_px=description.receptive_field_px):
+        field, patch = description.receptive_field_px, config.training.patch_px
+        for note in notes(data, parts[0], channels=channels, field_px=field, patch_px=patch):
             say(f"note: {data.name}: {note}")
-    if config.training.patch_px % method.multiple_px(network_config):
-        multiple = method.multiple_px(network_config)
-        raise UsageError(
-            f"training.patch_px={config.training.patch_px} is not a multiple of {multiple}, as {method_id} needs"
-        )
-    processes.wait_for_everyone()  # until each has seen that no training began here
+    if folder.started:
+        folder.refuse_other_data(about)
+    processes.wait_for_everyone()  # until each has seen whether a training began here
     if first and not folder.started:
         folder.begin(config, about, started_from={"model": init, "data": start.data} if start else None)
-    say(f"{method_id}: {len(images)} training and {len(validation)} validation images, {config.training.steps} steps")
+    description = method.describe(network_config)
+    say(
+        f"{method_id}: {description.parameters:,} parameters, receptive field {description.receptive_field_px} px; "
+        f"{len(images)} training and {len(validation)} validation images, {config.training.steps} steps"
+    )
     weights = start.weights if start else None
-    history = run_loop(method, config, network_config, images, validation, folder, start=weights, progress=progress)
+    try:
+        history = run_loop(method, config, network_config, images, validation, folder, start=weights, progress=progress)
+    except KeyboardInterrupt:
+        say(f"stopped; the same command with --resume goes on from step {folder.last_step()}")
+        raise
     say(f"weights: {output / 'best.safetensors'}; zooscope export {output} -o {output.name}.zip makes a package")
     return history
 
 
+def settled(name: str | Path) -> str:
+    """A data set's name that means the same from any folder: a folder's or a card's path made absolute, or an id."""
+    path = Path(name)
+    return str(path.resolve()) if path.exists() and (isinstance(name, Path) or name not in card_ids()) else str(name)
+
+
 def _silent(line: str) -> None:
     pass
+
+
+def _refuse_patch(method: Method, config: RunConfig, network_config: NetworkConfig) -> None:
+    multiple = method.multiple_px(network_config)
+    if config.training.patch_px % multiple:
+        raise UsageError(
+            f"training.patch_px={config.training.patch_px} is not a multiple of {multiple}, as {method.id} needs"
+        )
 
 
 def _about(data: Dataset, config: RunConfig, train_ids: list[str], validation_ids: list[str]) -> dict[str, Any]:

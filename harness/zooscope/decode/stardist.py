@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 VERSION = 1
 SEARCH: dict[str, tuple[Any, ...]] = {
     "prob_threshold": (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8),
-    "nms_threshold": (0.3, 0.4, 0.5),
+    "nms_threshold": (0.2, 0.3, 0.4, 0.5),
 }
 
 

@@ -75,6 +75,12 @@ def test_a_folder_without_training_and_an_output_that_is_no_zip_are_refused(unet
         export(unet_run, tmp_path / "out.tar")
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(unet_run: Path, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="no file can be written there"):
+        export(unet_run, tmp_path / "file" / "out.zip")
+
+
 def test_data_that_changed_since_the_training_is_refused(unet_run: Path, tmp_path: Path):
     run = tmp_path / "run"
     shutil.copytree(unet_run, run)

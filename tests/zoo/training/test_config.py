@@ -19,7 +19,11 @@ def test_settings_change_what_they_name_and_nothing_else() -> None:
     [
         ("training.stepps=7", "setting 'training.stepps'"),
         ("training.steps=0", "setting 'training.steps'.*but it is 0"),
-        ("network.grid=3", "setting 'grid'"),
+        ("network.grid=3", "setting 'network.grid'"),
+        ("training.seed=-1", "setting 'training.seed'"),
+        ("augment.zoom=[0, 1]", "setting 'augment.zoom.0'.*greater than 0"),
+        ("augment.gain=[2, 0.5]", "setting 'augment.gain'.*first number must not be above the second"),
+        ("method.x=1", "section 'method' of the settings is not one of network, training, augment"),
         ("steps=7", r"section\.key=value is expected"),
         ("training.steps", r"section\.key=value is expected"),
     ],
@@ -30,5 +34,5 @@ def test_a_wrong_setting_is_named(change: str, text: str) -> None:
 
 
 def test_a_loss_that_does_not_go_with_the_output_is_refused() -> None:
-    with pytest.raises(UsageError, match="cross-entropy needs three-classes"):
+    with pytest.raises(UsageError, match=r"settings network: .*cross-entropy needs three-classes"):
         make_config(plugins.load("methods", "unet"), ["demo"], ["network.loss=cross-entropy"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from zooscope.metrics import find_metric
 from zooscope_zoo.packaging.measured import Measured
-from zooscope_zoo.packaging.method_card import MethodCard
+from zooscope_zoo.packaging.method_card import Citation, MethodCard
 from zooscope_zoo.packaging.parity import Agreement
 from zooscope_zoo.packaging.trained import Trained
 
@@ -24,6 +24,7 @@ def model_card(
     *,
     output: str,
     licence: str | None,
+    cite: Sequence[Citation],
 ) -> str:
     """Markdown with the sections intended use, training data, validation, receptive field, formats, limits, citation.
 
@@ -40,7 +41,7 @@ def model_card(
         "Receptive field": _field(trained, measured),
         "Agreement of the weights formats": _agreement(parity),
         "Limits": method.limits + "\n" + _own_limits(trained),
-        "Citation": "\n".join(f"- {item.text}. https://doi.org/{item.doi}" for item in method.cite),
+        "Citation": "\n".join(f"- {item.text}. https://doi.org/{item.doi}" for item in cite),
         "Licence": _licence(trained, licence),
     }
     return "\n\n".join([title, *(f"## {heading}\n{text}" for heading, text in sections.items())]) + "\n"

@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import io
+import os
 import tempfile
 import zipfile
 from collections.abc import Generator, Mapping, Sequence
@@ -25,6 +26,7 @@ from zooscope_zoo.packaging.measured import Measured, measure_package, validatio
 from zooscope_zoo.packaging.method_card import method_card
 from zooscope_zoo.packaging.operation import prove_labels, refuse_without_operation, stardist_kwargs
 from zooscope_zoo.packaging.rdf import (
+    citations,
     labels_output,
     licence_of,
     map_names,
@@ -80,6 +82,7 @@ def export(
     """
     if output.suffix != ".zip":
         raise UsageError(f"{output}: a package is a file that ends in .zip")
+    _refuse_unwritable(output)
     trained = read_run(run)
     if with_postprocessing:
         refuse_without_operation(trained)
@@ -97,7 +100,8 @@ def export(
     formats = replace(formats, ready=ready[None])
     publisher = publisher or Publisher()
     if shipped:
-        publisher = replace(publisher, tags=(*shipped.tags, *publisher.tags))
+        authors, tags = publisher.authors or shipped.authors, (*shipped.tags, *publisher.tags)
+        publisher = replace(publisher, authors=authors, tags=tags)
     files = package_files(trained, formats, measured, cover, publisher=publisher)
     _refuse_invalid(files)
     atomic.write_bytes(output, zipped(files))
@@ -138,7 +142,8 @@ def package_files(
         outputs = [maps_output(trained, files, names)]
         text = decoder_text(measured.decoder, names, grid=trained.method.grid(trained.settings))
     name = package_name(trained, card)
-    readme = model_card(name, trained, card, measured, formats.parity, output=text, licence=licence)
+    cite = citations(trained, card)
+    readme = model_card(name, trained, card, measured, formats.parity, output=text, licence=licence, cite=cite)
     files["README.md"] = readme.encode()
     rdf = package_rdf(
         trained, card, formats.architecture, files, outputs,
@@ -155,6 +160,13 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
         for name in sorted(files):
             archive.writestr(zipfile.ZipInfo(name, _DATE), files[name], zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
+
+
+def _refuse_unwritable(output: Path) -> None:
+    """Before minutes of work end at a folder that takes no file."""
+    nearest = next(folder for folder in output.absolute().parents if folder.exists())
+    if output.is_dir() or not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise UsageError(f"{output}: no file can be written there")
 
 
 def _refuse_invalid(files: Mapping[str, bytes]) -> None:

@@ -51,7 +51,7 @@ def prove_labels(
     different = int((labels != stardist_labels(others, kwargs)).sum())
     if different:
         raise ZooscopeError(
-            f"parity: TorchScript and ONNX give different labels in {different} of {labels.size} pixels of the test "
+            f"parity: the state dict and ONNX give different labels in {different} of {labels.size} pixels of the test "
             "image; train longer, or export the maps"
         )
     return labels

@@ -11,7 +11,7 @@ import torch
 from zooscope.data.card import card_ids, find_card
 from zooscope_zoo.packaging.architecture import Architecture
 from zooscope_zoo.packaging.measured import Measured
-from zooscope_zoo.packaging.method_card import MethodCard
+from zooscope_zoo.packaging.method_card import Citation, MethodCard
 from zooscope_zoo.packaging.tracing import OPSET
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.packaging.weights import ONNX, STATE_DICT, TORCHSCRIPT
@@ -44,7 +44,7 @@ def package_rdf(
         "name": package_name(trained, method),
         "description": f"{method.summary} Trained on {', '.join(names)}."[:1000],
         "authors": [{"name": author} for author in authors],
-        "cite": _cite(trained, method),
+        "cite": [{"text": item.text, "doi": item.doi} for item in citations(trained, method)],
         "license": licence,
         "tags": sorted({*method.tags, *tags, *names}),
         "covers": ["cover.png"] if "cover.png" in files else [],
@@ -169,15 +169,16 @@ def _file(name: str, files: Mapping[str, bytes]) -> dict[str, str]:
     return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
 
 
-def _cite(trained: Trained, method: MethodCard) -> list[dict[str, str]]:
-    found = [{"text": item.text, "doi": item.doi} for item in method.cite]
-    for item in trained.data:
+def citations(trained: Trained, method: MethodCard) -> list[Citation]:
+    """The method's publications, and those of all data that the weights have seen."""
+    found = list(method.cite)
+    for item in (*trained.data, *trained.earlier):
         card = find_card(str(item["dataset"]))[0] if item["dataset"] in card_ids() else None
         doi = _DOI.search(card.citation) if card else None
         if card and doi:
             text = card.citation[: doi.start()].removesuffix("doi:").rstrip(" ,")
-            found.append({"text": f"Training data: {text}", "doi": doi[0].rstrip(".")})
-    return list({item["doi"]: item for item in found}.values())
+            found.append(Citation(text=f"Training data: {text}", doi=doi[0].rstrip(".")))
+    return list({item.doi: item for item in reversed(found)}.values())[::-1]
 
 
 def _linked(names: Sequence[str]) -> dict[str, str] | None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors.torch import save
 
 from zooscope import atomic
@@ -14,12 +14,15 @@ _FILE = "shipped.json"
 
 
 class ShippedWeights(BaseModel):
-    """What a package says beyond the run's config: figures that would need the data to find again, and tags."""
+    """What a package says beyond the run's config: figures that would need the data to find again, tags, authors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     measured: Measured
     tags: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    minutes: float = Field(gt=0)
+    """That its training took, on the machine that the run's `about.json` tells of."""
 
 
 def read_shipped(source: str | Path) -> ShippedWeights | None:

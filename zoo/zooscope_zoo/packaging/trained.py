@@ -14,8 +14,8 @@ from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.training.config import RunConfig
 from zooscope_zoo.training.run_folder import find_run
 
-MAX_HALO_PX = 64
-"""A network's field may reach further, but what it does there is weak, and a larger halo makes tiles useless."""
+MAX_HALO_PX = 128
+"""A network's field may reach further, but a larger halo leaves little of a tile."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Trained:
 
     @property
     def halo_px(self) -> int:
-        """Half the receptive field, rounded up to what the network needs, at most about 64 px of the image."""
+        """Half the receptive field, rounded up to what the network needs, at most about 128 px of the image."""
         step = self.method.multiple_px(self.settings)
         radius = self.method.describe(self.settings).receptive_field_px // 2
         return -(-min(radius, MAX_HALO_PX) // step) * step

@@ -1,7 +1,7 @@
 """StarDist as a method: settings, targets, loss."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from pydantic import Field
 from skimage.segmentation import relabel_sequential
 from torch import Tensor, nn
 
-from zooscope_zoo.method import Description, NetworkConfig, count_parameters
+from zooscope_zoo.method import Description, Method, NetworkConfig, count_parameters
 from zooscope_zoo.nn.unet import unet_field_px
 from zooscope_zoo.stardist.network import StarDistNetwork
 
@@ -91,4 +91,4 @@ class StarDist:
         return Description(purpose, field, count_parameters(self.network(config)))
 
 
-METHOD: Any = StarDist()
+METHOD: Method = StarDist()

@@ -1,14 +1,17 @@
 """A training's settings: the method's config.toml, changed by `--set section.key=value`."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from zooscope.errors import UsageError
 from zooscope_zoo.method import Method, NetworkConfig
+
+SECTIONS = ("network", "training", "augment")
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class TrainingConfig(BaseModel):
@@ -37,10 +40,20 @@ class TrainingConfig(BaseModel):
     object_fraction: float = Field(default=0.9, ge=0, le=1)
     validate_every: int = Field(default=200, ge=1)
     strata: str = "*"
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     compile: bool = False
     workers: int = Field(default=1, ge=0)
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the first number must not be above the second")
+    return bounds
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+Factors = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ordered)]
 
 
 class AugmentConfig(BaseModel):
@@ -56,10 +69,10 @@ class AugmentConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     flips: bool = True
-    gain: tuple[float, float] = (0.6, 2.0)
-    offset: tuple[float, float] = (-0.2, 0.2)
+    gain: Factors = (0.6, 2.0)
+    offset: Range = (-0.2, 0.2)
     noise: float = Field(default=0.02, ge=0)
-    zoom: tuple[float, float] = (1.0, 1.0)
+    zoom: Factors = (1.0, 1.0)
 
 
 class RunConfig(BaseModel):
@@ -82,12 +95,12 @@ def make_config(
     raw = tomllib.loads(files(package).joinpath("config.toml").read_text(encoding="utf-8"))
     for change in changes:
         _apply(raw, change)
-    try:
-        network = method.config.model_validate(raw.get("network", {}))
-        run = RunConfig(method=method.id, datasets=tuple(datasets), **{**raw, "network": network.model_dump()})
-    except ValidationError as error:
-        raise UsageError("; ".join(_explain(item) for item in error.errors())) from error
-    return run, network
+    unknown = raw.keys() - SECTIONS
+    if unknown:
+        raise UsageError(f"section '{min(unknown)}' of the settings is not one of {', '.join(SECTIONS)}")
+    network = _validated(method.config, raw.get("network", {}), "network.")
+    run = {"method": method.id, "datasets": tuple(datasets), **raw, "network": network.model_dump()}
+    return _validated(RunConfig, run), network
 
 
 def _apply(raw: dict[str, Any], change: str) -> None:
@@ -102,6 +115,15 @@ def _apply(raw: dict[str, Any], change: str) -> None:
     raw.setdefault(section, {})[key] = value
 
 
-def _explain(item: Any) -> str:
-    key = ".".join(str(part) for part in item["loc"])
+def _validated(model: type[Model], values: Mapping[str, Any], prefix: str = "") -> Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise UsageError("; ".join(_explain(item, prefix) for item in error.errors())) from error
+
+
+def _explain(item: Any, prefix: str) -> str:
+    if not item["loc"]:  # settings that do not go together; the text names them
+        return f"settings {prefix.rstrip('.')}: {item['msg']}"
+    key = prefix + ".".join(str(part) for part in item["loc"])
     return f"setting '{key}': {item['msg']}, but it is {item['input']!r}"

@@ -4,10 +4,13 @@ import fnmatch
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.segmentation import relabel_sequential
 
 from zooscope.channels import to_channels
 from zooscope.data import Dataset
@@ -18,18 +21,30 @@ from zooscope.sample import Sample
 PERCENTILES = (1.0, 99.8)
 """Images are scaled so that these become 0 and 1; packages do the same with `scale_range`."""
 
+SPARE_BYTES = 2**29
+"""Of memory, below which loading ends before the system ends it."""
+
 VALIDATION_SHARE = 0.15
 """Of the groups, where a data set has no validation split."""
 
 
 @dataclass(frozen=True)
 class TrainingImage:
-    """`image` float32 (c, y, x) normalised; `labels` int32 (y, x); `planes` float32 (k, y, x) of the method."""
+    """`image` float32 (c, y, x) normalised; `labels` int32 (y, x); `planes` float32 (k, y, x) of the method.
+
+    `colour` tells whether it was RGB.
+    """
 
     id: str
     image: NDArray[np.float32]
     labels: NDArray[np.int32]
     planes: NDArray[np.float32]
+    colour: bool = False
+
+    @cached_property
+    def objects(self) -> list[tuple[int, tuple[slice, slice]]]:
+        """Label and bounding box of each object."""
+        return [(label, box) for label, box in enumerate(ndimage.find_objects(self.labels), start=1) if box is not None]
 
 
 Planes = Callable[[NDArray[np.int32]], NDArray[np.float32]]
@@ -52,7 +67,9 @@ def split_samples(dataset: Dataset, *, strata: str) -> tuple[list[str], list[str
     if table.empty:
         raise DataError(f"data set '{dataset.card.id}': no stratum matches '{strata}'")
     parts = list(zip(map(str, table.index), table["split"], table["group"], strict=True))
-    own = "train" in set(table["split"])
+    own = "train" in dataset.splits
+    if own and "train" not in set(table["split"]):
+        raise DataError(f"data set '{dataset.card.id}': its train split has no image of a stratum '{strata}'")
     train = [(id, group) for id, split, group in parts if split == "train" or not own]
     validation = [id for id, split, _ in parts if split == "validation"] if own else []
     if validation:
@@ -76,33 +93,50 @@ def load_images(
 
     Raises
     ------
-    DataError : masks without any object in all of them, or an image without contrast in all of them.
+    DataError : no object in any mask, no contrast in any image, values that cannot be scaled, memory running out.
     """
-    found = [
-        _prepared(dataset[id], channels=channels, planes=planes)
-        for id in track(ids, f"loading {label} images", len(ids), show=progress)
-    ]
+    found: list[TrainingImage] = []
+    for id in track(ids, f"loading {label} images", len(ids), show=progress):
+        found.append(_prepared(dataset[id], channels=channels, planes=planes))
+        if psutil.virtual_memory().available < SPARE_BYTES:
+            raise DataError(
+                f"data set '{dataset.card.id}': {len(found)} of its {len(ids)} {label} images fill this machine's "
+                "memory; crop or shrink them, or train on a part (training.strata)"
+            )
     if not any(item.labels.any() for item in found):
         raise DataError(
             f"data set '{dataset.card.id}': none of its {len(found)} {label} images has an object in its mask"
         )
+    if not any(item.image.any() for item in found):
+        raise DataError(f"data set '{dataset.card.id}': all of its {len(found)} {label} images are of one value each")
     return found
 
 
-def notes(dataset: Dataset, train: Sequence[TrainingImage], *, channels: int, field_px: int) -> list[str]:
-    """What to know before a training: no test part, colour, empty masks, objects beyond the receptive field."""
+def notes(
+    dataset: Dataset, train: Sequence[TrainingImage], *, channels: int, field_px: int, patch_px: int
+) -> list[str]:
+    """What to know before a training: no test part, colour, empty masks and images, sizes that do not fit."""
     said: list[str] = []
     if "train" not in dataset.splits:
         said.append(
             "it has no split 'train', so all its images train or validate and none is left for an honest test; "
             "`zooscope split` divides a folder of your own"
         )
-    colour = sum(dataset[item.id].axes == "yxc" for item in train) if channels == 1 else 0
+    colour = sum(item.colour for item in train) if channels == 1 else 0
     if colour:
         said.append(f"{colour} of {len(train)} images are colour and train as luminance; network.channels=3 keeps it")
     empty = sum(not item.labels.any() for item in train)
     if empty:
         said.append(f"{empty} of {len(train)} masks hold no object and train as background")
+    blank = sum(not item.image.any() for item in train)
+    if blank:
+        said.append(f"{blank} of {len(train)} images are of one value and teach nothing")
+    small = sum(min(item.labels.shape) < patch_px for item in train)
+    if small:
+        said.append(
+            f"{small} of {len(train)} images are smaller than the patches of {patch_px} px and are continued by their "
+            "mirror image; a smaller training.patch_px fits them"
+        )
     sizes = np.concatenate([object_sizes(item.labels) for item in train])
     large = float((sizes > field_px).mean())
     if large > 0.01:
@@ -115,10 +149,27 @@ def notes(dataset: Dataset, train: Sequence[TrainingImage], *, channels: int, fi
 
 def object_sizes(labels: NDArray[np.int32]) -> NDArray[np.int64]:
     """The longer edge of each object's bounding box, in pixels."""
-    boxes = [box for box in ndimage.find_objects(labels) if box is not None]
+    boxes = [box for box in ndimage.find_objects(_few(labels)) if box is not None]
     return np.array([max(s.stop - s.start for s in box) for box in boxes], dtype=np.int64)
 
 
 def _prepared(sample: Sample, *, channels: int, planes: Planes) -> TrainingImage:
-    image = normalise(to_channels(sample.image, channels).astype(np.float32))
-    return TrainingImage(sample.id, image, sample.target, planes(sample.target))
+    with np.errstate(over="ignore", invalid="ignore"):  # said below, by the image's name
+        raw = to_channels(sample.image, channels).astype(np.float32)
+        image = normalise(raw)
+    if not np.isfinite(image).all():
+        raise DataError(f"image '{sample.id}': values up to {np.abs(sample.image.values).max():.3g} cannot be scaled")
+    for plane, scaled in zip(raw, image, strict=True):
+        low, high = np.percentile(plane, PERCENTILES)
+        if low == high and scaled.any():
+            raise DataError(
+                f"image '{sample.id}': almost all of it is {low:g} (its percentiles {PERCENTILES[0]:g} and "
+                f"{PERCENTILES[1]:g}, which scale it, are the same); crop it to where something is, or leave it out"
+            )
+    labels = _few(sample.target)
+    return TrainingImage(sample.id, image, labels, planes(labels), colour=sample.axes == "yxc")
+
+
+def _few(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Labels numbered anew where their numbers are so large that a table of all up to the largest would be."""
+    return labels if labels.max(initial=0) <= labels.size else relabel_sequential(labels)[0].astype(np.int32)

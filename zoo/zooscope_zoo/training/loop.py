@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
@@ -55,10 +56,12 @@ def train(
     ZooscopeError : the loss became NaN or infinite.
     """
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
     from accelerate.utils import set_seed
 
     settings = config.training
     mixed = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}[settings.precision]
+    AcceleratorState._reset_state()  # an earlier training of this process may have had another precision
     accelerator = Accelerator(mixed_precision=mixed)
     set_seed(settings.seed)
     network: Any = method.network(network_config)
@@ -73,6 +76,8 @@ def train(
     if state:
         optimiser.load_state_dict(state["optimiser"])
     trainee, optimiser = accelerator.prepare(trainee, optimiser)
+    if state and accelerator.scaler:
+        accelerator.scaler.load_state_dict(state["scaler"])
     if settings.compile:
         trainee = torch.compile(trainee)  # pyright: ignore[reportAssignmentType]
     history: History = list(state["history"]) if state else []
@@ -88,9 +93,10 @@ def train(
     main = accelerator.is_main_process
     board = TensorBoard(folder.path) if main else None
     sums: dict[str, float] = {}
-    begin = time.perf_counter()
+    begin = time.perf_counter() - (history[-1]["seconds"] if history else 0.0)
     with Bar(f"training {method.id}", settings.steps, done=begin_step, show=progress and main) as bar:
         for step, batch in enumerate(loader, start=begin_step + 1):
+            torch.manual_seed(_seed_of(step, settings.seed, accelerator.process_index))
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(step, config)
             terms = _step(trainee, optimiser, accelerator, batch, clip_norm=settings.clip_norm)
@@ -107,15 +113,12 @@ def train(
             }
             entry |= _named("train", {name: value / count for name, value in sums.items()})
             entry |= _named("validation", _validate(trainee, accelerator, fixed))
-            if not math.isfinite(entry["train/loss"]):
-                raise ZooscopeError(
-                    f"{folder.path}: the loss is {entry['train/loss']} at step {step}; lower training.learning_rate"
-                )
+            _refuse_infinite(entry, folder)
             sums = {}
             history.append(entry)
             if main and board:
                 raw: Any = accelerator.unwrap_model(trainee, keep_torch_compile=False).network
-                _write(folder, raw, optimiser, step, history)
+                _write(folder, raw, optimiser, accelerator.scaler, step, history)
                 board.add(entry)
                 _preview(folder, raw, fixed[0], step)
     if board:
@@ -130,6 +133,21 @@ def learning_rate(step: int, config: RunConfig) -> float:
         return settings.learning_rate * step / settings.warmup_steps
     part = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
     return settings.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * part)) / 2)
+
+
+def _seed_of(step: int, *others: int) -> int:
+    """For what a network draws itself (dropout): like its patches it depends on the step, whatever came before."""
+    return int(np.random.SeedSequence([*others, step]).generate_state(1)[0])
+
+
+def _refuse_infinite(entry: Mapping[str, float], folder: RunFolder) -> None:
+    """Before anything is written, so that the folder keeps the last good weights."""
+    for part in ("train", "validation"):
+        loss = entry[f"{part}/loss"]
+        if not math.isfinite(loss):
+            raise ZooscopeError(
+                f"{folder.path}: the loss of {part} is {loss} at step {entry['step']:.0f}; lower training.learning_rate"
+            )
 
 
 def _step(trainee: nn.Module, optimiser: Any, accelerator: Any, batch: Batch, *, clip_norm: float) -> dict[str, float]:
@@ -166,14 +184,17 @@ def _named(part: str, terms: Mapping[str, float]) -> dict[str, float]:
     return {f"{part}/loss": sum(terms.values()), **{f"{part}/{name}": value for name, value in terms.items()}}
 
 
-def _write(folder: RunFolder, network: nn.Module, optimiser: Any, step: int, history: History) -> None:
+def _write(folder: RunFolder, network: nn.Module, optimiser: Any, scaler: Any, step: int, history: History) -> None:
     """State last: a kill before it repeats the interval, one after it goes on from here."""
     weights = network.state_dict()
     if history[-1]["validation/loss"] <= min(entry["validation/loss"] for entry in history):
         folder.write_weights("best", weights)
     folder.write_weights("last", weights)
     write_curves(folder.path, history)
-    folder.write_state({"network": weights, "optimiser": optimiser.state_dict(), "step": step, "history": history})
+    state = {"network": weights, "optimiser": optimiser.state_dict(), "step": step, "history": history}
+    if scaler:  # of fp16
+        state["scaler"] = scaler.state_dict()
+    folder.write_state(state)
 
 
 def _preview(folder: RunFolder, network: nn.Module, batch: Batch, step: int) -> None:

@@ -46,7 +46,7 @@ class Steps(Dataset[Batch]):
         size = self._training.patch_px
         low, high = self._augment.zoom
         cut = max(8, round(size / float(np.exp(rng.uniform(np.log(low), np.log(high))))))
-        window = _window(item.labels, cut, rng, on_object=rng.uniform() < self._training.object_fraction)
+        window = _window(item, cut, rng, on_object=rng.uniform() < self._training.object_fraction)
         image, labels, planes = (_cut(array, window, cut) for array in (item.image, item.labels[None], item.planes))
         if cut != size:
             image, labels, planes = _linear(image, size), _nearest(labels, size), _nearest(planes, size)
@@ -68,7 +68,7 @@ def validation_batches(
     count = min(most, max(2 * len(images), training.batch))
     for index in range(count):
         item = images[index * len(images) // count]
-        window = _window(item.labels, size, rng, on_object=True)
+        window = _window(item, size, rng, on_object=True)
         image, labels, planes = (_cut(array, window, size) for array in (item.image, item.labels[None], item.planes))
         found.append((image.astype(np.float32), targets(np.ascontiguousarray(labels[0]), np.ascontiguousarray(planes))))
     return [stack(found[i : i + training.batch]) for i in range(0, len(found), training.batch)]
@@ -84,17 +84,18 @@ Planes = NDArray[Any]
 """(k, y, x) of any dtype: channels of an image, labels, planes of a method."""
 
 
-def _window(labels: NDArray[np.int32], size: int, rng: np.random.Generator, *, on_object: bool) -> tuple[int, int]:
+def _window(item: TrainingImage, size: int, rng: np.random.Generator, *, on_object: bool) -> tuple[int, int]:
     """Top left corner of a patch; one that holds an object pixel if `on_object` and there is any."""
-    room = [max(0, length - size) for length in labels.shape]
+    room = [max(0, length - size) for length in item.labels.shape]
     y = x = 0
     for _ in range(8):
         y, x = (int(rng.integers(0, r + 1)) for r in room)
-        if not on_object or labels[y : y + size, x : x + size].any():
+        if not on_object or item.labels[y : y + size, x : x + size].any():
             return y, x
-    places = np.argwhere(labels)
-    if not len(places):
+    if not item.objects:
         return y, x
+    label, box = item.objects[int(rng.integers(len(item.objects)))]
+    places = np.argwhere(item.labels[box] == label) + [part.start for part in box]
     place = places[int(rng.integers(len(places)))]
     y, x = (int(np.clip(p - rng.integers(size), 0, r)) for p, r in zip(place, room, strict=True))
     return y, x

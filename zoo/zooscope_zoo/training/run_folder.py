@@ -15,7 +15,7 @@ from torch import Tensor
 from zooscope import atomic
 from zooscope.bundled import bundled
 from zooscope.environment import environment
-from zooscope.errors import UsageError
+from zooscope.errors import DataError, UsageError
 from zooscope_zoo.training.config import RunConfig
 
 
@@ -52,6 +52,43 @@ class RunFolder:
         """Data digests, environment, and what it started from where there is something."""
         return json.loads((self.path / "about.json").read_text(encoding="utf-8"))
 
+    def started_from(self) -> str | None:
+        """The model that it started from, or None."""
+        return self.about().get("started_from", {}).get("model")
+
+    def refuse_other(self, config: RunConfig, *, started_from: str | None) -> None:
+        """UsageError unless a training with this config, from the same model (None: whichever it was), began here."""
+        own, asked = _flat(self.config().model_dump()), _flat(config.model_dump())
+        other = [
+            f"{key} is {own.get(key)}, not {asked.get(key)}" for key in asked | own if own.get(key) != asked.get(key)
+        ]
+        if started_from not in (None, self.started_from()):
+            other.append(f"it started from {self.started_from() or 'the seed'}, not from {started_from}")
+        if other:
+            raise UsageError(
+                f"{self.path}: another training began here ({'; '.join(other)}); resume with the same settings"
+            )
+
+    def refuse_other_data(self, data: list[dict[str, Any]]) -> None:
+        """DataError unless the training that began here began with these data."""
+        for now, then in zip(data, self.about()["data"], strict=True):
+            if now != then:
+                raise DataError(
+                    f"data set '{now['dataset']}': its content's digest is {now['digest'][:12]} with {now['images']} "
+                    f"images to train on, but {self.path} began with {then['digest'][:12]} and {then['images']}; "
+                    "train into another folder"
+                )
+
+    def last_step(self) -> int:
+        """The step that resuming goes on from."""
+        state = self.read_state()
+        return int(state["step"]) if state else 0
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is something to resume from."""
+        return (self.path / "state.pt").is_file()
+
     def write_state(self, state: dict[str, Any]) -> None:
         """All that resuming needs, whole or not at all."""
         buffer = io.BytesIO()
@@ -60,8 +97,7 @@ class RunFolder:
 
     def read_state(self) -> dict[str, Any] | None:
         """The last state, or None."""
-        path = self.path / "state.pt"
-        return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
+        return torch.load(self.path / "state.pt", map_location="cpu", weights_only=True) if self.has_state else None
 
     def write_weights(self, which: str, weights: dict[str, Tensor]) -> None:
         """`best` or `last`."""
@@ -74,6 +110,14 @@ class RunFolder:
         if not path.is_file():
             raise UsageError(f"{path}: not there yet; it is written at the first validation")
         return load_file(path)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by `section.key`."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
 
 
 def find_run(source: str | Path) -> RunFolder:

@@ -1,7 +1,7 @@
 """The U-Net as a method: settings, targets, losses."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from skimage.segmentation import find_boundaries
 from torch import Tensor, nn
 
-from zooscope_zoo.method import Description, NetworkConfig, count_parameters
+from zooscope_zoo.method import Description, Method, NetworkConfig, count_parameters
 from zooscope_zoo.nn.unet import unet_field_px
 from zooscope_zoo.unet.network import UNetNetwork
 from zooscope_zoo.unet.weightmap import part_touching, weight_map
@@ -109,4 +109,4 @@ def _apart(labels: NDArray[np.int32], config: UNetConfig) -> NDArray[np.int32]:
     return part_touching(labels) if (config.output, config.loss) == ("foreground", "weighted-bce") else labels
 
 
-METHOD: Any = UNetMethod()
+METHOD: Method = UNetMethod()
