@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 from safetensors.torch import save
 
 from zooscope import atomic
@@ -21,8 +21,8 @@ class ShippedWeights(BaseModel):
     measured: Measured
     tags: tuple[str, ...] = ()
     authors: tuple[str, ...] = ()
-    minutes: float = Field(gt=0)
-    """That its training took, on the machine that the run's `about.json` tells of."""
+    minutes: float | None = None
+    """That its training took, on the machine that the run's `about.json` tells of; None where nobody wrote it down."""
 
 
 def read_shipped(source: str | Path) -> ShippedWeights | None:
