@@ -86,6 +86,10 @@ class Method(Protocol):
         """Id of the decoder that makes objects of the maps."""
         ...
 
+    def map_names(self, config: Any) -> tuple[str, ...]:
+        """A name for each map; Python identifiers, because older versions of the spec refuse other names."""
+        ...
+
     def describe(self, config: Any) -> Description:
         """Receptive field, parameters, purpose."""
         ...

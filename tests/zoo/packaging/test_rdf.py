@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from zooscope_zoo.packaging.method_card import method_card
-from zooscope_zoo.packaging.rdf import licence_of, map_names, package_name
+from zooscope_zoo.packaging.rdf import licence_of, package_name
 from zooscope_zoo.packaging.trained import read_run
 
 
@@ -29,9 +29,3 @@ def test_weights_are_as_free_as_their_data(licences: list[str], expected: str | 
 def test_names_hold_only_letters_that_the_format_allows(unet_run: Path):
     trained = replace(read_run(unet_run), data=({"dataset": "my.data/set"},))
     assert package_name(trained, method_card(trained.method)) == "U-Net (my data set)"
-
-
-def test_maps_are_named_as_their_decoder_reads_them():
-    assert map_names("stardist", 4) == ["probability", "ray_0", "ray_1", "ray_2"]
-    assert map_names("boundary-watershed", 2) == ["foreground", "boundary"]
-    assert map_names("threshold-components", 1) == ["foreground"]

@@ -29,7 +29,6 @@ from zooscope_zoo.packaging.rdf import (
     citations,
     labels_output,
     licence_of,
-    map_names,
     maps_output,
     ours,
     package_name,
@@ -118,8 +117,7 @@ def drafted(trained: Trained, formats: Formats) -> Generator[Path]:
 def draft_files(trained: Trained, formats: Formats) -> dict[str, bytes]:
     """A package that runs, without decoder, card and cover."""
     files = {**formats.files, "test_input.npy": _npy(formats.raw), "test_output.npy": _npy(formats.maps)}
-    names = map_names(trained.method.decoder(trained.settings), formats.channels)
-    outputs = [maps_output(trained, files, names)]
+    outputs = [maps_output(trained, files)]
     rdf = package_rdf(trained, method_card(trained.method), formats.architecture, files, outputs, licence=None)
     return {**files, "rdf.yaml": _yaml(rdf)}
 
@@ -136,10 +134,10 @@ def package_files(
         files["test_output.npy"] = _npy(prove_labels(formats.maps, formats.onnx_maps, kwargs))
         outputs, text = [labels_output(files, kwargs)], labels_text()
     else:
-        names = map_names(decoder, formats.channels)
         files["test_output.npy"] = _npy(formats.maps)
         files["decoder.py"] = inspect.getsource(find_decoder(decoder)).encode()  # type: ignore[arg-type]
-        outputs = [maps_output(trained, files, names)]
+        outputs = [maps_output(trained, files)]
+        names = trained.method.map_names(trained.settings)
         text = decoder_text(measured.decoder, names, grid=trained.method.grid(trained.settings))
     name = package_name(trained, card)
     cite = citations(trained, card)

@@ -73,17 +73,10 @@ def licence_of(trained: Trained) -> str | None:
     return None if found or only == "not stated" else only
 
 
-def map_names(decoder: str, channels: int) -> list[str]:
-    """Names of the maps that a decoder reads; identifiers, because older versions of the spec refuse other names."""
-    if decoder == "stardist":
-        return ["probability", *(f"ray_{number}" for number in range(channels - 1))]
-    known = ["foreground", "boundary"]
-    return known[:channels] if channels <= len(known) else [f"map_{number}" for number in range(channels)]
-
-
-def maps_output(trained: Trained, files: Mapping[str, bytes], names: Sequence[str]) -> dict[str, Any]:
+def maps_output(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
     """The dense maps, channels first; halo and size of a network with a grid are counted in pixels of its maps."""
     grid = trained.method.grid(trained.settings)
+    names = trained.method.map_names(trained.settings)
     spatial = [
         {
             "type": "space",

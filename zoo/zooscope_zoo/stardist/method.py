@@ -83,6 +83,10 @@ class StarDist:
         """Non-maximum suppression of polygons."""
         return "stardist"
 
+    def map_names(self, config: StarDistConfig) -> tuple[str, ...]:
+        """Probability, and the distances along the rays."""
+        return ("probability", *(f"ray_{number}" for number in range(config.rays)))
+
     def describe(self, config: StarDistConfig) -> Description:
         """The U-Net's field at the grid, widened by the stem and the feature layer."""
         stem = 5 * (config.grid - 1)

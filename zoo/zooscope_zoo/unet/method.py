@@ -98,6 +98,10 @@ class UNetMethod:
         """Components of the foreground, or a watershed from foreground without boundary."""
         return "threshold-components" if config.output == "foreground" else "boundary-watershed"
 
+    def map_names(self, config: UNetConfig) -> tuple[str, ...]:
+        """Three classes come as two maps as well."""
+        return ("foreground",) if config.output == "foreground" else ("foreground", "boundary")
+
     def describe(self, config: UNetConfig) -> Description:
         """The U-Net's own field."""
         purpose = "objects of any shape; touching ones are told apart by their boundaries"
