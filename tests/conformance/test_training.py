@@ -61,6 +61,20 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
     assert first != other
 
 
+def test_half_precision_learns_alike_and_the_next_training_in_the_process_is_its_own_again(
+    method: Method, train_quickly: Train, tmp_path: Path
+) -> None:
+    full, half, again = (
+        losses(
+            train_quickly(method, tmp_path / name, 4, "training.validate_every=2", f"training.precision={precision}")
+        )
+        for name, precision in (("a", "float32"), ("b", "bf16"), ("c", "float32"))
+    )
+    assert half != full
+    assert half == [pytest.approx(pair, rel=0.1) for pair in full]
+    assert again == full
+
+
 def test_the_number_of_workers_changes_nothing(method: Method, train_quickly: Train, tmp_path: Path) -> None:
     none, two = (
         losses(train_quickly(method, tmp_path / str(n), 4, "training.validate_every=2", f"training.workers={n}"))
