@@ -16,9 +16,11 @@ from safetensors.torch import load_file
 import zooscope
 from zooscope import plugins
 from zooscope.bundled import bundled
+from zooscope.check import parity_limit
 from zooscope.data import Dataset
 from zooscope.metrics import measure
 from zooscope.package import open_package
+from zooscope.predict import tiling
 from zooscope_zoo.packaging.export import export
 from zooscope_zoo.shipped import nuclei_tiny
 
@@ -45,6 +47,20 @@ def test_a_model_for_fluorescence_finds_its_nuclei_after_the_install_without_net
         record = measure(labels, sample.target)
         found, true = found + record["tp50"], true + record["true"]
     assert found > 0.85 * true
+
+
+@pytest.mark.parametrize("name", plugins.names("models"))
+def test_a_large_image_is_answered_in_tiles_as_it_is_whole(name: str, demo: Dataset, monkeypatch: pytest.MonkeyPatch):
+    model = zooscope.load_model(name, device="cpu")
+    sample = next(s for s in demo if s.stratum.startswith("fluorescence") and s.axes == "yx")
+    image = np.pad(sample.image.values, [(0, 512 - edge) for edge in sample.image.shape], "reflect")
+    labels, maps = model.predict(image, return_maps=True)
+    monkeypatch.setattr(tiling, "MAX_TILE_PX", 320)
+    in_tiles, tiled_maps = model.predict(image, return_maps=True)
+    np.testing.assert_allclose(tiled_maps, maps, atol=parity_limit(maps), rtol=0)
+    record = measure(in_tiles, labels)
+    assert record["true"] > 30
+    assert record["true"] == record["predicted"] == record["tp90"]
 
 
 @pytest.mark.parametrize("name", [name for name in plugins.names("models") if name != "nuclei-tiny"])
