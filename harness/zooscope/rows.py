@@ -196,7 +196,7 @@ def finish(
     images = pd.DataFrame.from_dict(rows, orient="index")
     seconds = statistics.median(images["seconds"])
     done = {"status": "done", "seconds_per_image": None if np.isnan(seconds) else round(float(seconds), 4)}
-    return results.write({**run, **done, "records": RECORDS}, images, kept or None)
+    return results.write({**run, **done, "records": RECORDS[data.card.task]}, images, kept or None)
 
 
 def describe_data(data: Dataset) -> dict[str, Any]:

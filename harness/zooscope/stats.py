@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zooscope.metrics import Metric
-from zooscope.metrics.ratio import Records
+from zooscope.metrics.metric import Metric, Records
 
 RESAMPLES = 10_000
 LEVEL = 0.95
@@ -40,12 +39,9 @@ class GroupBootstrap:
         self._draws = rng.multinomial(self.groups, np.full(self.groups, 1 / self.groups), size=resamples).astype(float)
 
     def resampled(self, metric: Metric, records: Records) -> NDArray[np.float64]:
-        """The metric's score in every resample: group sums of numerator and denominator, one matrix product."""
-        numerator, denominator = metric.terms(records)
-        sums = np.stack([np.bincount(self._index, part, self.groups) for part in (numerator, denominator)], axis=1)
-        totals = self._draws @ sums
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return totals[:, 0] / totals[:, 1]
+        """The metric's score in every resample: group sums of its terms, one matrix product."""
+        sums = np.stack([np.bincount(self._index, term, self.groups) for term in metric.terms(records)], axis=1)
+        return metric.combine(*(self._draws @ sums).T)
 
     def estimate(self, metric: Metric, records: Records) -> Estimate:
         """Score and interval."""
@@ -71,8 +67,9 @@ class GroupBootstrap:
         Surely better means that the paired interval of the difference lies above zero; models that cannot be told
         apart share a rank. Where groups are too few for intervals, the order of the scores ranks.
         """
-        scores = [metric.reduce(records) for records in models]
-        resampled = [self.resampled(metric, records) for records in models]
+        sign = 1 if metric.higher_is_better else -1
+        scores = [sign * metric.reduce(records) for records in models]
+        resampled = [sign * self.resampled(metric, records) for records in models]
 
         def better(other: int, mine: int) -> bool:
             if scores[other] <= scores[mine]:

@@ -40,7 +40,7 @@ def test_scoring_is_not_slower_than_stardists_matching(dsb2018: Dataset, record:
 
     from zooscope.baselines import otsu_watershed
     from zooscope.metrics import measure
-    from zooscope.metrics.instances import THRESHOLDS
+    from zooscope.metrics.matching import THRESHOLDS
 
     samples = [sample for sample in dsb2018.only("test") if sample.axes == "yx"][:40]
     found = [otsu_watershed(sample.image.values.astype("float32")) for sample in samples]

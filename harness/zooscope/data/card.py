@@ -4,12 +4,13 @@ import difflib
 import fnmatch
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zooscope.bundled import bundled
 from zooscope.errors import DataError, UsageError
+from zooscope.sample import Task
 
 _NAME = r"^[a-z0-9][a-z0-9._-]*$"
 
@@ -45,7 +46,7 @@ class Card(BaseModel):
 
     id: str = Field(pattern=_NAME)
     version: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$")
-    task: str = Field(pattern=r"^instance-segmentation$")
+    task: Literal[Task.INSTANCE_SEGMENTATION]
     title: str
     description: str
     licence: str

@@ -15,7 +15,7 @@ from zooscope.data.digest import rows_digest
 from zooscope.data.fetch import fetch, forget
 from zooscope.data.folder import TABLE, read_sample, read_table, write_folder
 from zooscope.errors import DataError, UsageError
-from zooscope.sample import Sample
+from zooscope.sample import Sample, Task
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def folder_card(name: str, *, splits: Iterable[str]) -> Card:
     return Card(
         id=_id_of(name),
         version="0",
-        task="instance-segmentation",
+        task=Task.INSTANCE_SEGMENTATION,
         title=name,
         description="A folder of one's own.",
         licence="not stated",

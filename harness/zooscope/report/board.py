@@ -10,7 +10,7 @@ import pandas as pd
 from zooscope.data.card import Card
 from zooscope.errors import DataError
 from zooscope.metrics import METRICS, RECORDS
-from zooscope.metrics.ratio import Records
+from zooscope.metrics.metric import Records
 from zooscope.stats import Estimate, GroupBootstrap
 from zooscope.store import Result
 
@@ -93,10 +93,10 @@ def make_board(results: Sequence[Result], card: Card) -> Board:
         raise DataError(f"results on {len(on)} different contents or splits of '{card.id}' cannot stand in one board")
     digest, split = next(iter(on))
     done = [result for result in results if not result.failed]
-    stale = [r for r in done if r.run["records"] != RECORDS]
+    stale = [r for r in done if r.run["records"] != RECORDS[card.task]]
     if stale:
         found = stale[0].run["records"]
-        raise DataError(f"{stale[0].folder}: records are '{found}', not {RECORDS}; delete it and run again")
+        raise DataError(f"{stale[0].folder}: records are '{found}', not {RECORDS[card.task]}; delete it and run again")
     names = _names(done)
     table = done[0].images.sort_index() if done else pd.DataFrame()
     if any(list(result.images.sort_index().index) != list(table.index) for result in done):

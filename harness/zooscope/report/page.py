@@ -8,7 +8,8 @@ import jinja2
 import numpy as np
 
 from zooscope.data.dataset import Dataset
-from zooscope.metrics import METRICS, instances
+from zooscope.metrics import METRICS
+from zooscope.metrics.matching import THRESHOLDS
 from zooscope.report import tables
 from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow, Standing
 from zooscope.report.curve import ap_curves
@@ -39,7 +40,7 @@ def html(board: Board, data: Dataset | None) -> str:
         verdicts={subset.name: verdict(board, subset.name) for subset in board.subsets if subset.kind != "stratum"},
         order=lambda subset: sorted(board.rows, key=lambda row: -row.standings[subset].scores[RANKED_BY].score),
         bar=_bar,
-        curves={s.name: ap_curves(board, s.name, instances.THRESHOLDS) for s in board.subsets if s.kind != "stratum"},
+        curves={s.name: ap_curves(board, s.name, THRESHOLDS) for s in board.subsets if s.kind != "stratum"},
         galleries=[(row, _gallery(row, data)) for row in board.rows] if data is not None else [],
         has_pictures=data is not None,
         mark=tables.MARK,
