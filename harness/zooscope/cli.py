@@ -267,6 +267,37 @@ def check(
 
 
 @app.command()
+def verify(
+    rows: Annotated[Path, typer.Argument(metavar="RESULT", help="Folder of a row, or of many.")],
+    dataset: Annotated[str | None, typer.Option(help="Folder of the data, where it is one of your own.")] = None,
+    model: Annotated[str | None, typer.Option(help="Package of a row, where it is not a shipped one.")] = None,
+    images: Annotated[int, typer.Option(min=0, help="Images to predict again.")] = 3,
+    device: Device = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Repeat a row: its files and data, its scores from the stored label images, some predictions; say what differs."""
+    from dataclasses import asdict
+
+    from zooscope.verify import rows_in
+    from zooscope.verify import verify as findings
+
+    found = {}
+    for folder in rows_in(rows):
+        if not as_json:
+            typer.echo(f"{folder}:")
+        lines = findings(folder, dataset=dataset, model=model, images=images, device=device, progress=True)
+        found[str(folder)] = []
+        for finding in lines:
+            found[str(folder)].append(finding)
+            if not as_json:
+                typer.echo(f"  {finding}")
+    if as_json:
+        _print_json({folder: [asdict(finding) for finding in lines] for folder, lines in found.items()})
+    if any(finding.level == "error" for lines in found.values() for finding in lines):
+        raise typer.Exit(CHECK_FAILED)
+
+
+@app.command()
 def demo(as_json: Json = False) -> None:
     """Rank the baselines and the shipped models on the embedded demo set; needs no network."""
     from zooscope.cache import cache_folder

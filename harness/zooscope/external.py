@@ -14,9 +14,9 @@ from zooscope.data.labels import refuse_foreground_masks
 from zooscope.environment import environment
 from zooscope.errors import DataError, UsageError
 from zooscope.imagefile import read_array
-from zooscope.rows import describe_data, finish
 from zooscope.runkey import digest_of
 from zooscope.sample import as_labels
+from zooscope.scoring import describe_data, finish, is_stale
 from zooscope.store import Result, Results
 
 SUFFIXES = (".tif", ".tiff", ".png", ".npy")
@@ -67,7 +67,9 @@ def score_folder(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     found = results.find(request, dataset=data.name, split=str(data.split))
-    return found or finish(run, data, _timeless(labels), results, progress=progress)
+    if found and not is_stale(found):
+        return found
+    return finish(run, data, _timeless(labels), results, progress=progress)
 
 
 def _complete(folder: Path, data: Dataset) -> list[str]:

@@ -1,8 +1,7 @@
 """The straight path: samples -> maps -> labels -> records -> a row. Whatever was done before is not done again."""
 
-import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,9 +18,9 @@ from zooscope.contender import Contender, Predictor, contender, trained_on
 from zooscope.data.dataset import Dataset, load_dataset
 from zooscope.environment import environment
 from zooscope.errors import PackageError, UsageError, WorkerError
-from zooscope.metrics import RECORDS, measure
 from zooscope.progress import track
 from zooscope.runkey import PREDICT_VERSION, digest_of
+from zooscope.scoring import describe_data, finish, is_stale, score_again
 from zooscope.store import Predictions, Result, Results
 
 TIME_LIMIT_S = 600.0
@@ -149,7 +148,9 @@ def run_row(row: Row, results: Results, *, progress: bool = False, retry: bool =
     A model that crashed or hung is not run again unless `retry`.
     """
     found = results.find(row.request, dataset=row.data.name, split=str(row.data.split))
-    if found and not (found.failed and (retry or not found.run["crashed"])):
+    if found and is_stale(found) and (again := score_again(found, row.data, results, progress=progress)):
+        return again
+    if found and not is_stale(found) and not (found.failed and (retry or not found.run["crashed"])):
         return found
     with ExitStack() as stack:
         predictor = _Opened(row.contender, stack)
@@ -170,40 +171,6 @@ def run_row(row: Row, results: Results, *, progress: bool = False, retry: bool =
         results,
         progress=progress,
     )
-
-
-def finish(
-    run: Mapping[str, Any],
-    data: Dataset,
-    labels: Iterator[tuple[str, NDArray[np.int32], float]],
-    results: Results,
-    *,
-    progress: bool = False,
-) -> Result:
-    """Score (id, labels, seconds) of every image and write the row."""
-    rows: dict[str, dict[str, Any]] = {}
-    kept: dict[str, NDArray[np.int32]] = {}
-    for id, found, seconds in track(labels, f"scoring {run['model']['name']}", len(data), show=progress):
-        sample = data[id]
-        rows[id] = {
-            "group": sample.group,
-            "stratum": sample.stratum,
-            "seconds": seconds,
-            **measure(found, sample.target),
-        }
-        if data.card.publish_predictions:
-            kept[id] = found
-    images = pd.DataFrame.from_dict(rows, orient="index")
-    seconds = statistics.median(images["seconds"])
-    done = {"status": "done", "seconds_per_image": None if np.isnan(seconds) else round(float(seconds), 4)}
-    return results.write({**run, **done, "records": RECORDS[data.card.task]}, images, kept or None)
-
-
-def describe_data(data: Dataset) -> dict[str, Any]:
-    """What a row says of the data it stands on."""
-    about = {"id": data.card.id, "version": data.card.version, "digest": data.digest, "split": data.split}
-    about["card"] = data.card.model_dump(mode="json", exclude={"sources"})
-    return {**about, "images": len(data), "groups": len(set(data.table["group"]))}
 
 
 def expected_seconds(row: Row, results: Results) -> float:

@@ -19,9 +19,9 @@ from zooscope import atomic
 from zooscope.cache import cache_folder
 from zooscope.errors import DataError
 from zooscope.imagefile import decode_array, encode_tiff, smallest_labels
+from zooscope.record import RUN, read_record, refuse_damaged, sealed
 
-SCHEMA = "zooscope-run@1"
-LABELS = "labels.zip"
+IMAGES, LABELS = "images.csv", "labels.zip"
 
 
 class Predictions:
@@ -68,9 +68,10 @@ class Result:
     @cached_property
     def images(self) -> pd.DataFrame:
         """One row an image, indexed by id: group, stratum, seconds and the columns of the record."""
-        table = self.folder / "images.csv"
+        table = self.folder / IMAGES
         if not table.is_file():
             return pd.DataFrame()
+        refuse_damaged(self.folder, self.run, IMAGES)
         words: Any = {"id": str, "group": str, "stratum": str}
         # an image may be called NA: only an empty number is missing
         return pd.read_csv(table, dtype=words, keep_default_na=False, na_values={"seconds": [""]}).set_index("id")
@@ -126,12 +127,12 @@ class Results:
         folder = self.root / f"{data['id']}@{data['version']}" / data["split"]
         folder = folder / f"{model['name']}@{model['digest'][:8]}" / run["key"][:8]
         with atomic.new_folder(folder) as building:
-            text = json.dumps({"schema": SCHEMA, **run}, indent=1, sort_keys=True) + "\n"
-            (building / "run.json").write_text(text, encoding="utf-8")
             if len(images):
-                images.to_csv(building / "images.csv", index_label="id", lineterminator="\n", float_format="%.9g")
+                images.to_csv(building / IMAGES, index_label="id", lineterminator="\n", float_format="%.9g")
             if labels:
                 _write_labels(building / LABELS, labels)
+            text = json.dumps(sealed(run, building), indent=1, sort_keys=True) + "\n"
+            (building / RUN).write_text(text, encoding="utf-8")
         for other in list(self.all(dataset=f"{data['id']}@{data['version']}", split=data["split"])):
             if other.run["request"] == run["request"] and other.folder != folder:
                 shutil.rmtree(other.folder)
@@ -139,14 +140,8 @@ class Results:
 
 
 def read_result(folder: Path) -> Result:
-    """A row from its folder; DataError for a record of another schema or a broken one."""
-    try:
-        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        if run["schema"] != SCHEMA:
-            raise DataError(f"{folder}: schema '{run['schema']}', this zooscope reads {SCHEMA}")
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder}: not a result ({error}); delete it and run again") from error
-    return Result(folder, run)
+    """A row from its folder; DataError for a record of another schema, a broken or an edited one."""
+    return Result(folder, read_record(folder))
 
 
 def _write_labels(path: Path, labels: Mapping[str, NDArray[np.int32]]) -> None:

@@ -77,7 +77,7 @@ def test_the_same_labels_are_scored_once(
 ):
     folder, test = write_labels(), demo.only("test")
     first = score_folder(folder, test, name="oracle", results=results)
-    monkeypatch.setattr("zooscope.rows.measure", lambda *_: pytest.fail("scored again"))
+    monkeypatch.setattr("zooscope.scoring.measure", lambda *_, **__: pytest.fail("scored again"))
     assert score_folder(folder, test, name="oracle", results=results).folder == first.folder
 
 

@@ -95,8 +95,8 @@ def make_board(results: Sequence[Result], card: Card) -> Board:
     done = [result for result in results if not result.failed]
     stale = [r for r in done if r.run["records"] != RECORDS[card.task]]
     if stale:
-        found = stale[0].run["records"]
-        raise DataError(f"{stale[0].folder}: records are '{found}', not {RECORDS[card.task]}; delete it and run again")
+        found = f"{stale[0].folder}: records are '{stale[0].run['records']}', not {RECORDS[card.task]}"
+        raise DataError(f"{found}; `zooscope run` scores its stored label images again")
     names = _names(done)
     table = done[0].images.sort_index() if done else pd.DataFrame()
     if any(list(result.images.sort_index().index) != list(table.index) for result in done):
