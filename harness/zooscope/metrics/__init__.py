@@ -7,12 +7,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from zooscope.errors import UsageError
-from zooscope.metrics import instances, semantic
+from zooscope.metrics import instances
 from zooscope.metrics.metric import Metric
 from zooscope.sample import Task
 
 FAMILIES: Mapping[Task, tuple[ModuleType, ...]] = {
-    Task.INSTANCE_SEGMENTATION: (instances, semantic),
+    Task.INSTANCE_SEGMENTATION: (instances,),
 }
 """What is measured of each task: modules with `measure(prediction, truth)` and `metrics()`."""
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from zooscope.metrics import aggregated, caicedo, matching, size_classes
+from zooscope.metrics import aggregated, caicedo, foreground, matching, size_classes
 from zooscope.metrics.metric import Metric
 from zooscope.metrics.overlap import Overlap
 
-FAMILIES = (matching, caicedo, aggregated, size_classes)
+FAMILIES = (matching, caicedo, aggregated, size_classes, foreground)
 
 
 def measure(prediction: NDArray[np.integer], truth: NDArray[np.integer]) -> dict[str, float]:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Labels = NDArray[np.integer]
-CELLS_A_PIXEL = 4
-"""A table of all labels times all labels is counted into where it has at most so many cells a pixel of the image."""
+Counts = NDArray[np.int64]
+CELLS_A_RUN = 16
+"""A table of all labels times all labels is counted into where it has at most so many cells a run of pixels."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Overlap:
     truth_area, predicted_area : pixels of each object, one entry an object, in the order of their labels.
     truth, predicted : indices into them, one entry a pair, sorted by the first, then the second.
     shared : pixels that the pair shares.
+    pixels : of the image.
     """
 
     truth_area: NDArray[np.int64]
@@ -27,10 +29,11 @@ class Overlap:
     truth: NDArray[np.int64]
     predicted: NDArray[np.int64]
     shared: NDArray[np.int64]
+    pixels: int
 
     @classmethod
     def of(cls, prediction: Labels, truth: Labels) -> "Overlap":
-        """Count in one pass; labels may have gaps and any size.
+        """Count in one pass; labels may have gaps and any size. Of many objects no dense table is made.
 
         Parameters
         ----------
@@ -47,30 +50,36 @@ class Overlap:
                 raise ValueError(f"{name} has negative labels, down to {labels.min()}")
         if prediction.shape != truth.shape:
             raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} differ in shape")
-        tops = [int(labels.max(initial=0)) + 1 for labels in (truth, prediction)]
-        if tops[0] * tops[1] <= CELLS_A_PIXEL * truth.size:
-            return cls._from_table(prediction.ravel(), truth.ravel(), *tops)
-        return cls._from_pairs(prediction.ravel(), truth.ravel())
+        rows, columns, lengths = _runs(truth.ravel(), prediction.ravel())
+        height, width = int(rows.max(initial=0)) + 1, int(columns.max(initial=0)) + 1
+        if height * width <= CELLS_A_RUN * len(lengths):
+            return cls._from_table(rows, columns, lengths, height, width)
+        return cls._from_pairs(rows, columns, lengths)
 
     @classmethod
-    def _from_table(cls, prediction: Labels, truth: Labels, height: int, width: int) -> "Overlap":
-        keys = truth.astype(np.int64)
-        keys *= width
-        keys += prediction
-        table = np.bincount(keys, minlength=height * width).reshape(height, width)
+    def _from_table(cls, rows: Counts, columns: Counts, lengths: Counts, height: int, width: int) -> "Overlap":
+        table = _counted(rows * width + columns, lengths, height * width).reshape(height, width)
         table = table[np.r_[True, table[1:].any(axis=1)]]
         table = table[:, np.r_[True, table[:, 1:].any(axis=0)]]
-        rows, columns = np.nonzero(table[1:, 1:])
-        areas = table[1:].sum(axis=1), table[:, 1:].sum(axis=0)
-        return cls(*areas, rows, columns, table[1:, 1:][rows, columns])
+        meeting = table[1:, 1:]
+        truth, predicted = np.nonzero(meeting)
+        return cls(
+            table[1:].sum(axis=1),
+            table[:, 1:].sum(axis=0),
+            truth,
+            predicted,
+            meeting[truth, predicted],
+            int(lengths.sum()),
+        )
 
     @classmethod
-    def _from_pairs(cls, prediction: Labels, truth: Labels) -> "Overlap":
-        (truth_area, rows), (predicted_area, columns) = _dense(truth), _dense(prediction)
-        both = np.flatnonzero((rows > 0) & (columns > 0))
+    def _from_pairs(cls, rows: Counts, columns: Counts, lengths: Counts) -> "Overlap":
+        (truth_area, truth), (predicted_area, predicted) = _dense(rows, lengths), _dense(columns, lengths)
+        both = np.flatnonzero((truth > 0) & (predicted > 0))
         width = len(predicted_area) + 1
-        keys, shared = np.unique(rows[both] * width + columns[both], return_counts=True)
-        return cls(truth_area, predicted_area, keys // width - 1, keys % width - 1, shared)
+        keys, index = np.unique(truth[both] * width + predicted[both], return_inverse=True)
+        shared = _counted(index, lengths[both], len(keys))
+        return cls(truth_area, predicted_area, keys // width - 1, keys % width - 1, shared, int(lengths.sum()))
 
     @cached_property
     def union(self) -> NDArray[np.int64]:
@@ -83,12 +92,31 @@ class Overlap:
         return self.shared / self.union
 
 
-def _dense(labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pixels of each object, and the flat image with objects numbered 1..n without gaps."""
+def _runs(truth: Labels, prediction: Labels) -> tuple[Counts, Counts, Counts]:
+    """True label, predicted label and length of each run of pixels that have both in common.
+
+    A row of an image changes its labels at the edges of objects alone, so that there are far fewer runs than pixels.
+    """
+    starting = np.ones(truth.size, bool)
+    np.not_equal(truth[1:], truth[:-1], out=starting[1:])
+    starting[1:] |= prediction[1:] != prediction[:-1]
+    starts = np.flatnonzero(starting)
+    runs = (labels[starts].astype(np.int64) for labels in (truth, prediction))
+    return *runs, np.diff(starts, append=truth.size)
+
+
+def _counted(index: Labels, lengths: Counts, size: int) -> Counts:
+    """Pixels of each index; floats hold them exactly up to 2**53."""
+    return np.bincount(index, lengths, size).astype(np.int64)
+
+
+def _dense(labels: Counts, lengths: Counts) -> tuple[Counts, Counts]:
+    """Pixels of each object, and the runs' objects numbered 1..n without gaps, 0 the background."""
     top = int(labels.max(initial=0))
     if top <= 4 * labels.size:
-        counts = np.bincount(labels, minlength=top + 1)
+        counts = _counted(labels, lengths, top + 1)
         counts[0] = 0
         return counts[counts > 0], np.where(counts > 0, np.cumsum(counts > 0), 0)[labels]
-    ids, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    ids, index = np.unique(labels, return_inverse=True)
+    counts = _counted(index, lengths, len(ids))
     return (counts[1:], index) if ids[0] == 0 else (counts, index + 1)

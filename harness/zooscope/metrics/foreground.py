@@ -1,19 +1,16 @@
-"""Semantic: pixels of foreground and background, whatever object they belong to."""
+"""Foreground: pixels of foreground and background, whatever object they belong to."""
 
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
-
 from zooscope.metrics.metric import Array, Metric, Records, averaged
+from zooscope.metrics.overlap import Overlap
 
 
-def measure(prediction: NDArray[np.integer], truth: NDArray[np.integer]) -> dict[str, float]:
+def measure(overlap: Overlap) -> dict[str, float]:
     """Counts of pixels: `pixels`, and foreground (label > 0) `fg_tp`, `fg_fp`, `fg_fn`."""
-    found, real = prediction > 0, truth > 0
-    tp = int(np.count_nonzero(found & real))
-    fp, fn = int(np.count_nonzero(found)) - tp, int(np.count_nonzero(real)) - tp
-    return {"pixels": float(truth.size), "fg_tp": float(tp), "fg_fp": float(fp), "fg_fn": float(fn)}
+    tp = int(overlap.shared.sum())
+    fp, fn = int(overlap.predicted_area.sum()) - tp, int(overlap.truth_area.sum()) - tp
+    return {"pixels": float(overlap.pixels), "fg_tp": float(tp), "fg_fp": float(fp), "fg_fn": float(fn)}
 
 
 def metrics() -> Iterator[Metric]:
