@@ -101,8 +101,8 @@ def _runs(truth: Labels, prediction: Labels) -> tuple[Counts, Counts, Counts]:
     np.not_equal(truth[1:], truth[:-1], out=starting[1:])
     starting[1:] |= prediction[1:] != prediction[:-1]
     starts = np.flatnonzero(starting)
-    runs = (labels[starts].astype(np.int64) for labels in (truth, prediction))
-    return *runs, np.diff(starts, append=truth.size)
+    lengths = np.diff(starts, append=truth.size)
+    return truth[starts].astype(np.int64), prediction[starts].astype(np.int64), lengths
 
 
 def _counted(index: Labels, lengths: Counts, size: int) -> Counts:
