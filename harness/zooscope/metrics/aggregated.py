@@ -12,16 +12,21 @@ from zooscope.metrics.overlap import Overlap
 
 
 def measure(overlap: Overlap) -> dict[str, float]:
-    """Pixels, `aji_shared` and `aji_union`, `aji_plus_shared` and `aji_plus_union`; `seg`, a sum of IoU."""
+    """Pixels shared and of either, of AJI, AJI+ and Cellpose's AJI; `seg`, a sum of IoU."""
     best = _best_for_each_truth(overlap)
     shared, union = _aggregate(overlap, best)
-    plus_shared, plus_union = _aggregate(overlap, _one_to_one(overlap, best))
+    plus_shared, plus_union = _aggregate(overlap, _one_to_one(overlap, best, overlap.iou))
+    fewest = max(min(len(overlap.truth_area), len(overlap.predicted_area)), 1)
+    preferred = (overlap.iou >= 0.5) + overlap.iou / (2 * fewest)
+    cellpose = overlap.shared[_one_to_one(overlap, best, preferred)].sum()
     covered = 2 * overlap.shared > overlap.truth_area[overlap.truth]
     return {
         "aji_shared": shared,
         "aji_union": union,
         "aji_plus_shared": plus_shared,
         "aji_plus_union": plus_union,
+        "aji_cellpose_shared": float(cellpose),
+        "fg_union": float(overlap.truth_area.sum() + overlap.predicted_area.sum() - overlap.shared.sum()),
         "seg": float(overlap.iou[covered].sum()),
     }
 
@@ -38,6 +43,8 @@ def metrics() -> Iterator[Metric]:
     yield from averaged("aji", "AJI", what, lambda r: (r["aji_shared"], r["aji_union"]))
     what = f"true and predicted objects one to one, with the highest sum of IoU: {rest}"
     yield from averaged("aji-plus", "AJI+", what, lambda r: (r["aji_plus_shared"], r["aji_plus_union"]))
+    what = "pixels shared by objects matched one to one, IoU >= 0.5 first / pixels of either foreground"
+    yield from averaged("aji-cellpose", "AJI, Cellpose", what, lambda r: (r["aji_cellpose_shared"], r["fg_union"]))
     what = "mean over true objects of the IoU with the predicted one that covers more than half of it, else 0"
     yield from averaged("seg", "SEG", what, lambda r: (r["seg"], r["true"]), nothing=None)
 
@@ -49,18 +56,17 @@ def _best_for_each_truth(overlap: Overlap) -> NDArray[np.int64]:
     return order[first]
 
 
-def _one_to_one(overlap: Overlap, best: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Indices of pairs: the matching with the highest sum of IoU.
+def _one_to_one(overlap: Overlap, best: NDArray[np.int64], gain: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Indices of pairs: the matching with the highest sum of gains, which grow with the IoU and are less than 2.
 
-    Where every true object's best pair is of another predicted object that is its best too, that is the matching; an
-    assignment is solved only for the rest.
+    No assignment is solved where every true object's best pair is of another predicted object: that is the matching.
     """
     if len(np.unique(overlap.predicted[best])) == len(best):
         return best
     rows, columns = len(overlap.truth_area), len(overlap.predicted_area)
-    # A column for "none" for each true object; costs lie in 1 to 2, since sparse zeros would be no edges.
+    # A column for "none" for each true object; costs lie in 1 to 3, since sparse zeros would be no edges.
     none = np.arange(rows)
-    costs = np.r_[2 - overlap.iou, np.full(rows, 2.0)]
+    costs = np.r_[3 - gain, np.full(rows, 3.0)]
     edges = (costs, (np.r_[overlap.truth, none], np.r_[overlap.predicted, columns + none]))
     left, right = min_weight_full_bipartite_matching(csr_array(edges, shape=(rows, columns + rows)))
     keys = overlap.truth * columns + overlap.predicted
