@@ -1,4 +1,7 @@
-"""Boundary: how many boundary pixels of a class lie near those of the other image. Csurka et al. 2013, doi:10.5244/C.27.32."""
+"""Boundary: how many boundary pixels of a class lie near those of the other map.
+
+Csurka et al. 2013, doi:10.5244/C.27.32.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
