@@ -26,11 +26,12 @@ from zooscope import tune
 from zooscope.baselines import find_baseline
 from zooscope.data import Dataset, dataset, load_dataset
 from zooscope.errors import DataError, UsageError, WorkerError
-from zooscope.metrics import METRICS
+from zooscope.metrics import metrics_of
 from zooscope.model import Model
 from zooscope.package import open_package
 from zooscope.predict import process
 from zooscope.rows import Row, evaluate, expected_seconds, plan_rows, run_row
+from zooscope.sample import Task
 from zooscope.store import Predictions, Result, Results
 
 MakePackage = Callable[..., Path]
@@ -361,7 +362,7 @@ def test_evaluate_gives_the_table_that_it_documents(make_package: MakePackage, d
     ranked = table[table["model"] != "keras"].set_index(["subset", "metric"])
     assert ranked["reason"].isna().all()
     assert {"all", "fluorescence", "histology"} < set(ranked.index.get_level_values("subset"))
-    assert set(ranked.loc["all"].index) == set(METRICS)
+    assert set(ranked.loc["all"].index) == set(metrics_of(Task.INSTANCE_SEGMENTATION))
     row = ranked.loc[("all", "ap50.per-image@1")]
     assert (row["images"], row["groups"]) == (10, 10)
     assert 0.4 < row["low"] < row["score"] < row["high"] < 1
@@ -385,7 +386,7 @@ def test_the_public_function_may_be_called_twice(make_folder: MakeFolder, report
 def test_a_zip_and_its_folder_are_one_row(make_package: MakePackage, make_folder: MakeFolder, reports: Path):
     models = [make_package(), make_package(folder=True)]
     table = evaluate([*models, models[0]], make_folder(None, count=1), device="cpu", reports=reports)
-    assert len(table) == len(METRICS)
+    assert len(table) == len(metrics_of(Task.INSTANCE_SEGMENTATION))
 
 
 def test_without_a_reports_folder_results_are_kept_in_the_cache(make_folder: MakeFolder, fresh_cache: Path):

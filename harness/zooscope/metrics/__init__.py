@@ -7,17 +7,19 @@ from typing import Any
 from numpy.typing import NDArray
 
 from zooscope.errors import UsageError
-from zooscope.metrics import instances, semantic
+from zooscope.metrics import instances, restoration, semantic
 from zooscope.metrics.metric import Metric
 from zooscope.sample import Task
 
 FAMILIES: Mapping[Task, tuple[ModuleType, ...]] = {
     Task.INSTANCE_SEGMENTATION: (instances, semantic),
+    Task.RESTORATION: (restoration,),
 }
 """What is measured of each task: modules with `measure(prediction, truth)` and `metrics()`."""
 
 RECORDS: Mapping[Task, str] = {
     Task.INSTANCE_SEGMENTATION: "instance-segmentation@2",
+    Task.RESTORATION: "restoration@1",
 }
 """Name and version of the record that `measure` makes; it changes when columns are added or change their meaning."""
 

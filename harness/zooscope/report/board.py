@@ -9,8 +9,9 @@ import pandas as pd
 
 from zooscope.data.card import Card
 from zooscope.errors import DataError
-from zooscope.metrics import METRICS, RECORDS
+from zooscope.metrics import METRICS, RECORDS, metrics_of
 from zooscope.metrics.metric import Records
+from zooscope.sample import Task
 from zooscope.stats import Estimate, GroupBootstrap
 from zooscope.store import Result
 
@@ -107,7 +108,8 @@ def make_board(results: Sequence[Result], card: Card) -> Board:
         bootstrap = GroupBootstrap(list(table["group"][rows]))
         subsets.append(Subset(name, kind, bootstrap.images, bootstrap.groups))
         records = [_records(result.images.sort_index().loc[rows]) for result in done]
-        for mine, standing in zip(standings, _standings(bootstrap, records, ranked=kind != "stratum"), strict=True):
+        of_models = _standings(bootstrap, records, task=card.task, ranked=kind != "stratum")
+        for mine, standing in zip(standings, of_models, strict=True):
             mine[name] = standing
     rows = [BoardRow(result, name, standing) for result, name, standing in zip(done, names, standings, strict=True)]
     rows.sort(key=lambda row: -row.standings["all"].scores[RANKED_BY].score)
@@ -115,11 +117,11 @@ def make_board(results: Sequence[Result], card: Card) -> Board:
     return Board(card, split, digest, subsets, rows, failures)
 
 
-def _standings(bootstrap: GroupBootstrap, models: Sequence[Records], *, ranked: bool) -> list[Standing]:
+def _standings(bootstrap: GroupBootstrap, models: Sequence[Records], *, task: Task, ranked: bool) -> list[Standing]:
     metric = METRICS[RANKED_BY]
     best = max(models, key=metric.reduce)
     ranks = bootstrap.ranks(metric, models) if ranked else [None] * len(models)
-    shown = METRICS if ranked else SHOWN
+    shown = metrics_of(task) if ranked else SHOWN
     return [
         Standing(
             rank,

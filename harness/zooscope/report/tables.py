@@ -7,7 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from zooscope.metrics import METRICS
+from zooscope.metrics import METRICS, metrics_of
 from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow, Subset
 from zooscope.stats import LEVEL, MIN_GROUPS, Estimate
 from zooscope.store import Result
@@ -84,7 +84,7 @@ def plain(board: Board) -> dict[str, Any]:
         "digest": board.digest,
         "ranked_by": RANKED_BY,
         "subsets": [vars(subset) for subset in board.subsets],
-        "metrics": {name: metric.definition for name, metric in METRICS.items()},
+        "metrics": {name: metric.definition for name, metric in metrics_of(board.card.task).items()},
         "rows": rows,
         "failures": [{"model": f.run["model"]["name"], "reason": f.run["reason"]} for f in board.failures],
     }
