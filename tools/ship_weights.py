@@ -25,7 +25,8 @@ def ship(run: Path, id: str, tags: list[str]) -> Path:
     with drafted(trained, make_formats(trained)) as draft:
         measured = measure_package(trained, draft, progress=True)
     print(measured.decoder, measured.params, measured.scores)
-    minutes = round(pd.read_csv(run / "curves.csv")["seconds"].iloc[-1] / 60, 1)
+    curves = run / "curves.csv"  # a folder of zoo/weights has none
+    minutes = round(pd.read_csv(curves)["seconds"].iloc[-1] / 60, 1) if curves.is_file() else None
     folder = bundled("weights") / id
     shipped = ShippedWeights(measured=measured, tags=tuple(tags), authors=("the zooscope authors",), minutes=minutes)
     write_shipped(run, folder, shipped)

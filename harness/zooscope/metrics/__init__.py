@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from zooscope.errors import UsageError
-from zooscope.metrics import classes, instances, localisation
+from zooscope.metrics import classes, instances, localisation, restoration
 from zooscope.metrics.metric import Metric
 from zooscope.sample import Task
 
@@ -15,6 +15,7 @@ FAMILIES: Mapping[Task, tuple[ModuleType, ...]] = {
     Task.INSTANCE_SEGMENTATION: (instances,),
     Task.SEMANTIC_SEGMENTATION: (classes,),
     Task.LOCALISATION: (localisation,),
+    Task.RESTORATION: (restoration,),
 }
 """What is measured of each task: modules with `measure(prediction, truth)` and `metrics()`."""
 
@@ -22,6 +23,7 @@ RECORDS: Mapping[Task, str] = {
     Task.INSTANCE_SEGMENTATION: "instance-segmentation@2",
     Task.SEMANTIC_SEGMENTATION: "semantic-segmentation@1",
     Task.LOCALISATION: "localisation@1",
+    Task.RESTORATION: "restoration@1",
 }
 """Name and version of the record that `measure` makes; it changes when columns are added or change their meaning."""
 

@@ -72,6 +72,12 @@ def averaged(
     yield Metric(f"{what}.pooled@{version}", f"{label}, pooled", pooled, parts, higher_is_better=higher_is_better)
 
 
+def mean_of_images(column: str, label: str, definition: str, *, higher_is_better: bool = True) -> Metric:
+    """A metric of version 1 that is the mean of a column of the same name; images where it is NaN are left out."""
+    told = f"{definition}; mean of the images' values"
+    return Metric(f"{column}@1", label, told, column_mean(column), higher_is_better=higher_is_better)
+
+
 def mean_of(parts: Terms, *, nothing: float | None = 1.0) -> Terms:
     """The mean of each image's own ratio; an image of 0 / 0 counts as `nothing`, or not at all."""
 
