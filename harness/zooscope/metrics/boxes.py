@@ -22,12 +22,14 @@ def around(labels: Labels) -> Boxes:
     """
     if labels.ndim != 2:
         raise ValueError(f"labels of shape {labels.shape}; boxes are around the objects of a (y, x) image")
-    if labels.max(initial=0) > labels.size:  # one place a label is kept
+    if not labels.any():
+        return np.zeros((0, 4))
+    if labels.max() > labels.size:  # one place is kept for every label up to the greatest
         ids, index = np.unique(labels, return_inverse=True)
         labels = index.reshape(labels.shape) + (ids[0] > 0)
     found = ndimage.find_objects(labels.astype(np.int64))
     rows = [(part[0].start, part[1].start, part[0].stop, part[1].stop) for part in found if part]
-    return np.asarray(rows, np.float64).reshape(-1, 4)
+    return np.asarray(rows, np.float64)
 
 
 def check_boxes(boxes: NDArray[np.generic], *, name: str) -> Boxes:
