@@ -17,7 +17,14 @@ from zooscope.metrics.metric import Array, Metric, mean_of_images
 
 THRESHOLD = 1 / 7
 
-SMALLEST_EDGE = 16
+REACH = 3
+"""Rings on either side whose mean with a ring's own correlation meets the threshold.
+
+The curve of one pair of images is noisy, and its first single ring below the threshold comes early: with 1/7, a fifth
+too coarse on natural images under strong noise, and within 4 % where 7 rings are averaged.
+"""
+
+SMALLEST_EDGE = 32
 """In pixels: below, there are too few rings to speak of a curve."""
 
 TAPERED = 0.25
@@ -25,7 +32,7 @@ TAPERED = 0.25
 
 
 def measure(pair: ImagePair) -> dict[str, float]:
-    """Resolution in pixels of y and x; NaN where y or x is below 16 pixels, or the truth is constant."""
+    """Resolution in pixels of y and x; NaN where y or x is below 32 pixels, or the truth is constant."""
     if pair.smallest_edge < SMALLEST_EDGE or math.isnan(pair.ranges["range-gt"]):
         return {"frc-resolution.one-seventh": math.nan}
     return {"frc-resolution.one-seventh": resolution_px(*_curve(pair))}
@@ -35,8 +42,8 @@ def metrics() -> Iterator[Metric]:
     """All of this family; lower is better."""
     curve = "the Fourier ring correlation of prediction and truth"
     limits = "2 pixels where it never does, the shorter edge where no ring exceeds it"
-    what = f"pixels a period where {curve} first falls below 1/7; {limits}"
-    left_out = "left out where the truth is constant or an edge is below 16 pixels"
+    what = f"pixels a period where {curve}, averaged over 7 rings, first falls below 1/7; {limits}"
+    left_out = "left out where the truth is constant or an edge is below 32 pixels"
     yield mean_of_images(
         "frc-resolution.one-seventh", "FRC resolution (px)", f"{what}; {left_out}", higher_is_better=False
     )
@@ -61,8 +68,10 @@ def fourier_ring_correlation(prediction: NDArray[Any], truth: NDArray[Any]) -> t
 def resolution_px(frequency: Array, correlation: Array, *, threshold: float = THRESHOLD) -> float:
     """One over the frequency where the curve first falls below the threshold, linear between rings.
 
-    2 where it never does: no grid of pixels shows finer. One over the lowest frequency where the curve starts below.
+    The curve is averaged over 7 rings first, fewer at its ends. 2 where it never falls below: no grid of pixels shows
+    finer. One over the lowest frequency where it starts below.
     """
+    correlation = _smoothed(correlation)
     below = np.flatnonzero(correlation < threshold)
     if len(below) == 0:
         return 2.0
@@ -92,6 +101,14 @@ def _curve(pair: ImagePair) -> tuple[Array, Array]:
         true += sums(t.real**2 + t.imag**2)
     power = np.sqrt(predicted) * np.sqrt(true)
     return np.arange(1, rings + 1) / edge, np.divide(both, power, out=np.zeros(rings), where=power > 0)
+
+
+def _smoothed(curve: Array) -> Array:
+    """The mean around each ring, over as many rings on the one side as on the other."""
+    ring = np.arange(len(curve))
+    reach = np.minimum(REACH, np.minimum(ring, ring[::-1]))
+    total = np.concatenate([[0.0], np.cumsum(curve)])
+    return (total[ring + reach + 1] - total[ring - reach]) / (2 * reach + 1)
 
 
 def _centred(plane: Array) -> Array:

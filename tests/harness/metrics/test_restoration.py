@@ -80,13 +80,13 @@ def truths() -> dict[str, np.ndarray]:
         "lonely": lonely,
         "16-bit": texture[0].astype(np.uint16) * 200,
         "below MS-SSIM": texture[0, :160, :],
-        "below FRC": texture[0, :15, :30],
+        "below FRC": texture[0, :31, :40],
         "below Wang": texture[0, :10, :30],
         "below scikit-image": texture[0, :6, :30],
         "one pixel": texture[0, :1, :1],
         "colour": np.moveaxis(texture, 0, -1),
         "thin volume": texture[:, :, :],
-        "volume": rng.integers(0, 255, (12, 20, 24)).astype(np.uint16),
+        "volume": rng.integers(0, 255, (12, 32, 34)).astype(np.uint16),
     }
 
 
