@@ -108,9 +108,9 @@ class Population:
         return sums.reshape(repetitions, -1, 2, 2, groups)
 
     def scores(self) -> Array:
-        """(models, 2): AP50 per image and pooled, of two million images."""
+        """(models, 2): AP50 per image and pooled, of a million images."""
         rng = np.random.default_rng(1)
-        total = sum(self.draw(np.ones(20_000, np.int64), 1, rng).sum(axis=(0, -1)) for _ in range(100))
+        total = sum(self.draw(np.ones(20_000, np.int64), 1, rng).sum(axis=(0, -1)) for _ in range(50))
         return ratio(*np.moveaxis(np.asarray(total), -1, 0))
 
 
