@@ -76,6 +76,26 @@ def test_at_a_hundred_groups_what_ranks_covers_93_to_97_percent(committed: dict)
     assert all(0.93 <= covers <= 0.97 for covers in found)
 
 
+def test_the_docs_tell_the_committed_numbers(committed: dict) -> None:
+    names = {
+        "demo test, 10": ("demo test", "all", "AP50 per image"),
+        "dsb2018 fluorescence, 34": ("dsb2018 test, fluorescence", "fluorescence", "AP50 per image"),
+        "dsb2018 test, 40": ("dsb2018 test", "all", "AP50 per image"),
+        "100 drawn from dsb2018": ("100 drawn", "all", "AP50 per image"),
+        "200 drawn from dsb2018": ("200 drawn", "all", "AP50 per image"),
+        "a paired difference, dsb2018 test, 40": ("dsb2018 test", "all", "difference per image"),
+    }
+    told = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    for label, key in names.items():
+        found = {
+            line["interval"]: 100 * line["covers"]
+            for line in committed["intervals"]
+            if (line["groups_of"], line["images"], line["statistic"]) == key
+        }
+        percentile, expanded, bca = (found[name] for name in ("percentile", "expanded-percentile", "bca"))
+        assert f"| {label} | {percentile:.1f} | **{expanded:.1f}** | {bca:.1f} |" in told
+
+
 def test_a_few_repetitions_run_through(tool: ModuleType) -> None:
     scenario = next(scenario for scenario in tool.scenarios() if scenario.name == "demo test")
     lines = list(tool.covered(scenario, 50))
