@@ -6,6 +6,7 @@ FOLDER holds a model of its own training; where there is none it is trained firs
 See test_stardist_beside_upstream.py.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -103,7 +104,8 @@ def main(data_path: str, folder: str) -> None:
     images = list(data["test_images"])
     train_images, train_labels = list(data["train_images"]), list(data["train_labels"])
     training = Training(train_images, train_labels)
-    model = trained(Path(folder), train_images, train_labels)
+    with contextlib.redirect_stdout(sys.stderr):  # Keras prints; stdout is for answers
+        model = trained(Path(folder), train_images, train_labels)
     bare = tf.function(lambda batch: model.keras_model(batch, training=False))
 
     def about() -> dict[str, Any]:
