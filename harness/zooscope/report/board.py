@@ -1,11 +1,12 @@
 """A leaderboard: rows with estimates for every subset, ranks, differences to the best, and the failures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from zooscope.data.card import Card
 from zooscope.errors import DataError
@@ -67,6 +68,25 @@ class Board:
     rows: Sequence[BoardRow]
     failures: Sequence[Result]
 
+    @cached_property
+    def members(self) -> Mapping[str, NDArray[np.bool_]]:
+        """Of each subset, which images of the sorted ids belong to it."""
+        table = self.rows[0].result.images.sort_index() if self.rows else pd.DataFrame()
+        return {name: rows for name, _, rows in _subsets(table, self.card)}
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids of all images, sorted."""
+        return sorted(map(str, self.rows[0].result.images.index)) if self.rows else []
+
+    def groups(self, subset: str) -> list[str]:
+        """The group of each image of a subset."""
+        return list(self.rows[0].result.images.sort_index()["group"][self.members[subset]])
+
+    def records(self, row: BoardRow, subset: str = "all") -> Records:
+        """The records of a row's images of a subset, in the order of their ids."""
+        return _records(row.result, self.members[subset])
+
     def table(self) -> pd.DataFrame:
         """One row a model, subset and metric; a failed model has one row with its reason."""
         found = [
@@ -79,8 +99,18 @@ class Board:
         return pd.DataFrame(found, columns=columns)
 
 
-def make_board(results: Sequence[Result], card: Card) -> Board:
+def make_board(
+    results: Sequence[Result],
+    card: Card,
+    *,
+    metrics: Collection[str] = tuple(METRICS),
+    stratum_metrics: Collection[str] = SHOWN,
+) -> Board:
     """Rank results of one data set, version, content and split.
+
+    Parameters
+    ----------
+    metrics, stratum_metrics : what is estimated of the whole and its named subsets, and of each stratum.
 
     Raises
     ------
@@ -106,8 +136,10 @@ def make_board(results: Sequence[Result], card: Card) -> Board:
     for name, kind, rows in _subsets(table, card):
         bootstrap = GroupBootstrap(list(table["group"][rows]))
         subsets.append(Subset(name, kind, bootstrap.images, bootstrap.groups))
-        records = [_records(result.images.sort_index().loc[rows]) for result in done]
-        for mine, standing in zip(standings, _standings(bootstrap, records, ranked=kind != "stratum"), strict=True):
+        records = [_records(result, rows) for result in done]
+        ranked = kind != "stratum"
+        shown = metrics if ranked else stratum_metrics
+        for mine, standing in zip(standings, _standings(bootstrap, records, shown, ranked=ranked), strict=True):
             mine[name] = standing
     rows = [BoardRow(result, name, standing) for result, name, standing in zip(done, names, standings, strict=True)]
     rows.sort(key=lambda row: -row.standings["all"].scores[RANKED_BY].score)
@@ -115,11 +147,12 @@ def make_board(results: Sequence[Result], card: Card) -> Board:
     return Board(card, split, digest, subsets, rows, failures)
 
 
-def _standings(bootstrap: GroupBootstrap, models: Sequence[Records], *, ranked: bool) -> list[Standing]:
+def _standings(
+    bootstrap: GroupBootstrap, models: Sequence[Records], shown: Collection[str], *, ranked: bool
+) -> list[Standing]:
     metric = METRICS[RANKED_BY]
     best = max(models, key=metric.reduce)
     ranks = bootstrap.ranks(metric, models) if ranked else [None] * len(models)
-    shown = METRICS if ranked else SHOWN
     return [
         Standing(
             rank,
@@ -130,12 +163,12 @@ def _standings(bootstrap: GroupBootstrap, models: Sequence[Records], *, ranked: 
     ]
 
 
-def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, Any]]:
+def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, NDArray[np.bool_]]]:
     """(name, kind, rows) of every subset that has images."""
     if table.empty:
         return []
     strata = table["stratum"]
-    found: list[tuple[str, str, Any]] = [("all", "all", np.ones(len(table), bool))]
+    found: list[tuple[str, str, NDArray[np.bool_]]] = [("all", "all", np.ones(len(table), bool))]
     for name in card.subsets:
         found.append((name, "subset", np.array([name in card.subset_of(stratum) for stratum in strata])))
     if len(set(strata)) > 1:
@@ -143,9 +176,9 @@ def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, Any]]:
     return [item for item in found if item[2].any()]
 
 
-def _records(images: pd.DataFrame) -> Records:
-    columns = images.drop(columns=["group", "stratum"])
-    return {str(name): columns[name].to_numpy(np.float64) for name in columns}
+def _records(result: Result, rows: NDArray[np.bool_]) -> Records:
+    images = result.images.sort_index()
+    return {str(n): images[n].to_numpy(np.float64)[rows] for n in images if n not in ("group", "stratum")}
 
 
 def _names(results: Sequence[Result]) -> list[str]:

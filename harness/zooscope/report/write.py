@@ -1,6 +1,6 @@
-"""Writes the leaderboards of a reports folder: tables to keep in git, pages to look at."""
+"""Writes what is made of a reports folder's results: tables and figures to keep in git, a site to look at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zooscope import atomic
@@ -8,20 +8,65 @@ from zooscope.data.card import Card, card_ids, find_card
 from zooscope.data.dataset import Dataset, load_dataset
 from zooscope.errors import DataError, UsageError
 from zooscope.report import tables
-from zooscope.report.board import Board, make_board
-from zooscope.report.page import html
+from zooscope.report.board import RANKED_BY, SHOWN, Board, make_board
+from zooscope.report.site.benchmark import write_benchmark
+from zooscope.report.site.build import finish_site, forget_others
 from zooscope.runkey import digest_of
 from zooscope.store import Result, Results
 
+SITE = "site"
 
-def write_board(board: Board, reports: Path, data: Dataset | None) -> Path:
-    """Write `leaderboards/<data set>.{md,csv,json}` and `site/<data set>.html`; return the page's path."""
-    name = _file_name(board)
-    for suffix, text in (("md", tables.markdown), ("csv", tables.csv_text), ("json", tables.json_text)):
-        atomic.write_text(reports / "leaderboards" / f"{name}.{suffix}", text(board))
-    page = reports / "site" / f"{name}.html"
-    atomic.write_text(page, html(board, data))
+
+def write_board(board: Board, reports: Path, data: Dataset | None, *, progress: bool = False) -> Path:
+    """Write the tables of one board and its part of the site; return the path of its page."""
+    write_tables(board, reports)
+    page = write_benchmark(board, reports / SITE, name=board_name(board), data=data, progress=progress)
+    finish_site(reports / SITE, changed=[board_name(board)])
     return page.resolve()
+
+
+def write_tables(board: Board, reports: Path) -> None:
+    """Write `leaderboards/<data set>.{md,csv,json}`."""
+    for suffix, text in (("md", tables.markdown), ("csv", tables.csv_text), ("json", tables.json_text)):
+        atomic.write_text(reports / "leaderboards" / f"{board_name(board)}.{suffix}", text(board))
+
+
+def write_reports(
+    results: Results,
+    *,
+    dataset: str | None = None,
+    own: Dataset | None = None,
+    site: bool = False,
+    figures: bool = False,
+    progress: bool = False,
+) -> Iterator[tuple[Board, list[Path]]]:
+    """Write what is asked for of all results, one board at a time; the site and the tables if nothing is.
+
+    Parameters
+    ----------
+    dataset : limit to this data set's results.
+    own : a loaded data set that is not among the cards, for its pictures.
+
+    Yields
+    ------
+    Each board with the paths of its page and its figures. After the last one the site's first page is written.
+    """
+    everything = not (site or figures)
+    names: list[str] = []
+    for board in boards(results, dataset=own.card.id if own else dataset, brief=not everything):
+        name, written = board_name(board), list[Path]()
+        names.append(name)
+        if everything:
+            write_tables(board, results.reports)
+        if everything or site:
+            data = own.only(board.split) if own and own.digest == board.digest else data_of(board)
+            page = write_benchmark(board, results.reports / SITE, name=name, data=data, progress=progress)
+            written.append(page.resolve())
+        yield board, written
+    if everything or site:
+        if dataset is None and own is None:
+            forget_others(results.reports / SITE, names)
+        finish_site(results.reports / SITE, changed=None if dataset is None and own is None else names)
 
 
 def board_of(results: Results, data: Dataset) -> Board:
@@ -30,13 +75,14 @@ def board_of(results: Results, data: Dataset) -> Board:
     return make_board(standing([row for row in found if row.run["dataset"]["digest"] == data.digest]), data.card)
 
 
-def boards(results: Results, *, dataset: str | None = None) -> list[Board]:
-    """The leaderboards of all results, or of one data set's."""
+def boards(results: Results, *, dataset: str | None = None, brief: bool = False) -> Iterator[Board]:
+    """The leaderboards of all results, or of one data set's, one at a time; `brief` estimates what pages show alone."""
     found = [(name, split) for name, split in results.splits() if dataset in (None, name.partition("@")[0])]
     if not found:
         of = f" of '{dataset}'" if dataset else ""
         raise UsageError(f"{results.root}: no results{of}; `zooscope run` makes some")
-    return [_newest_content(list(results.all(dataset=name, split=split))) for name, split in found]
+    for name, split in found:
+        yield _newest_content(list(results.all(dataset=name, split=split)), brief=brief)
 
 
 def data_of(board: Board) -> Dataset | None:
@@ -62,7 +108,7 @@ def _stands_for(result: Result) -> str:
     return digest_of(run["model"]["name"], protocol, bool(run["tuning"]))
 
 
-def _newest_content(results: Sequence[Result]) -> Board:
+def _newest_content(results: Sequence[Result], *, brief: bool) -> Board:
     """The board of the content that the bundled card describes, else of the newest row's."""
     about = max(results, key=lambda result: result.run["created"]).run["dataset"]
     card = Card.model_validate(about["card"])
@@ -70,10 +116,11 @@ def _newest_content(results: Sequence[Result]) -> Board:
     if bundled.name == card.name:
         card = bundled
     digest = card.digest or about["digest"]
-    return make_board(standing([row for row in results if row.run["dataset"]["digest"] == digest]), card)
+    rows = standing([row for row in results if row.run["dataset"]["digest"] == digest])
+    return make_board(rows, card, metrics=SHOWN, stratum_metrics=[RANKED_BY]) if brief else make_board(rows, card)
 
 
-def _file_name(board: Board) -> str:
+def board_name(board: Board) -> str:
     """The data set's id; with its version where that is not the bundled one's, with the split unless it is test."""
     foreign = board.card.id in card_ids() and find_card(board.card.id)[0].name != board.card.name
     name = board.card.name if foreign else board.card.id
