@@ -29,6 +29,9 @@ SHOWN = (
 )
 
 
+_RANKS = ("rank", "rank_low", "rank_high")
+
+
 @dataclass(frozen=True)
 class Subset:
     """A part of the split: "all", a subset that the card names, or one stratum."""
@@ -41,11 +44,15 @@ class Subset:
 
 @dataclass(frozen=True)
 class Standing:
-    """A model on a subset: its rank (None on a stratum), estimates by metric, and paired difference to the best."""
+    """A model on a subset: its rank (None on a stratum), estimates by metric, and paired difference to the best.
+
+    `rank_interval` is None below ten groups and on a stratum.
+    """
 
     rank: int | None
     scores: Mapping[str, Estimate]
     behind: Estimate | None
+    rank_interval: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,11 @@ class BoardRow:
     result: Result
     name: str
     standings: Mapping[str, Standing]
+
+    @cached_property
+    def records(self) -> Records:
+        """The records of all images, in the order of their sorted ids."""
+        return _records(self.result.images.sort_index())
 
 
 @dataclass(frozen=True)
@@ -85,18 +97,21 @@ class Board:
 
     def records(self, row: BoardRow, subset: str = "all") -> Records:
         """The records of a row's images of a subset, in the order of their ids."""
-        return _records(row.result, self.members[subset])
+        return {column: values[self.members[subset]] for column, values in row.records.items()}
 
     def table(self) -> pd.DataFrame:
-        """One row a model, subset and metric; a failed model has one row with its reason."""
+        """One row a model, subset and metric; a failed model has one row with its reason.
+
+        Ranks stand beside the metric that they come from.
+        """
         found = [
             {"model": row.name, "subset": subset, "metric": metric, "score": e.score, "low": e.low, "high": e.high,
-             "images": e.images, "groups": e.groups, "reason": None}
+             "images": e.images, "groups": e.groups, "reason": None} | (_ranks(standing) if metric == RANKED_BY else {})
             for row in self.rows for subset, standing in row.standings.items() for metric, e in standing.scores.items()
         ]  # fmt: skip
         found += [{"model": result.run["model"]["name"], "reason": result.run["reason"]} for result in self.failures]
-        columns = ["model", "subset", "metric", "score", "low", "high", "images", "groups", "reason"]
-        return pd.DataFrame(found, columns=columns)
+        columns = ["model", "subset", "metric", "score", "low", "high", "images", "groups", *_RANKS, "reason"]
+        return pd.DataFrame(found, columns=columns).astype(dict.fromkeys(_RANKS, "Int64"))
 
 
 def make_board(
@@ -128,15 +143,17 @@ def make_board(
         found = stale[0].run["records"]
         raise DataError(f"{stale[0].folder}: records are '{found}', not {RECORDS[card.task]}; delete it and run again")
     names = _names(done)
-    table = done[0].images.sort_index() if done else pd.DataFrame()
-    if any(list(result.images.sort_index().index) != list(table.index) for result in done):
+    tables = [result.images.sort_index() for result in done]
+    table = tables[0] if tables else pd.DataFrame()
+    if any(list(other.index) != list(table.index) for other in tables):
         raise DataError(f"results of '{card.id}' do not hold the same images")
+    everything = [_records(images) for images in tables]
     standings: list[dict[str, Standing]] = [{} for _ in done]
     subsets: list[Subset] = []
     for name, kind, rows in _subsets(table, card):
         bootstrap = GroupBootstrap(list(table["group"][rows]))
         subsets.append(Subset(name, kind, bootstrap.images, bootstrap.groups))
-        records = [_records(result, rows) for result in done]
+        records = [{column: values[rows] for column, values in images.items()} for images in everything]
         ranked = kind != "stratum"
         shown = metrics if ranked else stratum_metrics
         for mine, standing in zip(standings, _standings(bootstrap, records, shown, ranked=ranked), strict=True):
@@ -151,16 +168,24 @@ def _standings(
     bootstrap: GroupBootstrap, models: Sequence[Records], shown: Collection[str], *, ranked: bool
 ) -> list[Standing]:
     metric = METRICS[RANKED_BY]
+    scores = [bootstrap.estimates([METRICS[name] for name in shown], mine) for mine in models]
+    if not ranked:
+        return [Standing(None, mine, None) for mine in scores]
     best = max(models, key=metric.reduce)
-    ranks = bootstrap.ranks(metric, models) if ranked else [None] * len(models)
     return [
         Standing(
-            rank,
-            {name: bootstrap.estimate(METRICS[name], records) for name in shown},
-            None if records is best or not ranked else bootstrap.difference(metric, records, best),
+            rank.rank,
+            mine,
+            None if records is best else bootstrap.difference(metric, records, best),
+            None if rank.low is None or rank.high is None else (rank.low, rank.high),
         )
-        for rank, records in zip(ranks, models, strict=True)
+        for rank, mine, records in zip(bootstrap.ranks(metric, models), scores, models, strict=True)
     ]
+
+
+def _ranks(standing: Standing) -> dict[str, int | None]:
+    low, high = standing.rank_interval or (None, None)
+    return dict(zip(_RANKS, (standing.rank, low, high), strict=True))
 
 
 def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, NDArray[np.bool_]]]:
@@ -176,9 +201,8 @@ def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, NDArray[np
     return [item for item in found if item[2].any()]
 
 
-def _records(result: Result, rows: NDArray[np.bool_]) -> Records:
-    images = result.images.sort_index()
-    return {str(n): images[n].to_numpy(np.float64)[rows] for n in images if n not in ("group", "stratum")}
+def _records(images: pd.DataFrame) -> Records:
+    return {str(name): images[name].to_numpy(np.float64) for name in images if name not in ("group", "stratum")}
 
 
 def _names(results: Sequence[Result]) -> list[str]:

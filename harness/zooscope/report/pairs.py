@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from zooscope.metrics import METRICS
 from zooscope.report.board import RANKED_BY, Board, BoardRow
-from zooscope.stats import Estimate, GroupBootstrap
+from zooscope.stats import INTERVAL, INTERVALS, LEVEL, MIN_GROUPS, Estimate, GroupBootstrap, Resampled
 
 AT_MOST = 24
 """A larger matrix cannot be read; the best rows are compared."""
@@ -18,14 +18,14 @@ def differences(board: Board, subset: str, rows: Sequence[BoardRow]) -> list[lis
     Square, in the order of `rows`; None on the diagonal. Each model is resampled once, all with the same draws.
     """
     metric, bootstrap = METRICS[RANKED_BY], GroupBootstrap(board.groups(subset))
-    records = [board.records(row, subset) for row in rows]
-    scores = [metric.reduce(record) for record in records]
-    resampled = [bootstrap.resampled(metric, record) for record in records]
+    each = Resampled.stack([bootstrap.resampled(metric, board.records(row, subset)) for row in rows])
     found: list[list[Estimate | None]] = [[None] * len(rows) for _ in rows]
-    for i in range(len(rows)):
+    for i in range(1, len(rows)):
+        less = each[i] - each[:i]
+        low, high = INTERVALS[INTERVAL](less, LEVEL) if bootstrap.groups >= MIN_GROUPS else (None, None)
         for j in range(i):
-            low, high = bootstrap.interval(resampled[i] - resampled[j])
-            one = Estimate(scores[i] - scores[j], low, high, bootstrap.images, bootstrap.groups)
+            ends = (None, None) if low is None or high is None else (float(low[j]), float(high[j]))
+            one = Estimate(float(less.score[j]), *ends, bootstrap.images, bootstrap.groups)
             found[i][j], found[j][i] = one, _turned(one)
     return found
 

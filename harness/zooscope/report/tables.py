@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from zooscope.metrics import METRICS
-from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow, Subset
-from zooscope.stats import LEVEL, MIN_GROUPS, Estimate
+from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow, Standing, Subset
+from zooscope.stats import INTERVAL, LEVEL, MIN_GROUPS, Estimate
 from zooscope.store import Result
 
 MARK = "†"
@@ -28,7 +28,8 @@ def markdown(board: Board) -> str:
         f"Licence {board.card.licence}. Content `{board.digest[:12]}`.",
         "",
         f"Ranked by {METRICS[RANKED_BY].label} (`{RANKED_BY}`); the rank is one more than the number of "
-        f"models surely better, by a paired {LEVEL:.0%} interval. Brackets: interval from resampling groups.",
+        f"models surely better, by a paired {LEVEL:.0%} interval; beside it stands the interval of the rank. Square "
+        f"brackets: {LEVEL:.0%} interval from resampling groups ({INTERVAL}).",
     ]
     for subset in board.subsets:
         if subset.kind != "stratum":
@@ -72,7 +73,12 @@ def plain(board: Board) -> dict[str, Any]:
             **{key: row.result.run[key] for key in _OF_A_RUN},
             "about": row.result.run["model"],
             "standings": {
-                name: {"rank": s.rank, "behind": one(s.behind), "scores": {m: one(e) for m, e in s.scores.items()}}
+                name: {
+                    "rank": s.rank,
+                    "rank_interval": s.rank_interval,
+                    "behind": one(s.behind),
+                    "scores": {m: one(e) for m, e in s.scores.items()},
+                }
                 for name, s in row.standings.items()
             },
         }
@@ -83,6 +89,7 @@ def plain(board: Board) -> dict[str, Any]:
         "split": board.split,
         "digest": board.digest,
         "ranked_by": RANKED_BY,
+        "interval": {"name": INTERVAL, "level": LEVEL},
         "subsets": [vars(subset) for subset in board.subsets],
         "metrics": {name: metric.definition for name, metric in METRICS.items()},
         "rows": rows,
@@ -103,7 +110,7 @@ def terminal(board: Board) -> Table:
     for row in board.rows:
         standing = row.standings["all"]
         scores = [interval(standing.scores[name]) for name in SHOWN[:3]]
-        table.add_row(str(standing.rank), escape(_marked(row)), *scores, seconds(row.result), megabytes(row.result))
+        table.add_row(place(standing), escape(_marked(row)), *scores, seconds(row.result), megabytes(row.result))
     return table
 
 
@@ -111,6 +118,12 @@ def footnotes(board: Board) -> list[str]:
     """What belongs under the table in the terminal: marks explained, failures with reasons."""
     lines = [f"{MARK} {row.name}: {row.result.run['trained_on']}" for row in board.rows if row.result.run["trained_on"]]
     return lines + [f"not ranked: {failed.run['model']['name']}: {failed.run['reason']}" for failed in board.failures]
+
+
+def place(standing: Standing) -> str:
+    """Rank and interval as "2 (1-4)"; the rank alone where groups are too few, or where it is the only one possible."""
+    low, high = standing.rank_interval or (standing.rank, standing.rank)
+    return f"{standing.rank}" if low == high else f"{standing.rank} ({low}-{high})"
 
 
 def interval(estimate: Estimate) -> str:
@@ -150,7 +163,7 @@ def _subset_table(board: Board, subset: Subset) -> list[str]:
     lines = [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 3) + "---|"]
     for row in sorted(board.rows, key=lambda row: -row.standings[subset.name].scores[RANKED_BY].score):
         standing = row.standings[subset.name]
-        cells = [str(standing.rank), _cell(_marked(row)), *(interval(standing.scores[name]) for name in SHOWN)]
+        cells = [place(standing), _cell(_marked(row)), *(interval(standing.scores[name]) for name in SHOWN)]
         cells += [interval(standing.behind) if standing.behind else "", seconds(row.result), megabytes(row.result)]
         cells.append(_cell(row.result.run["model"].get("licence", "-")))
         lines.append(f"| {' | '.join(cells)} |")

@@ -67,11 +67,26 @@ def test_rows_on_other_content_never_share_a_board(reports: Path, demo: Dataset)
 
 def test_the_table_has_a_line_a_score_and_one_a_failure(board: Board) -> None:
     table = board.table()
-    assert list(table.columns) == ["model", "subset", "metric", "score", "low", "high", "images", "groups", "reason"]
+    columns = ["model", "subset", "metric", "score", "low", "high", "images", "groups"]
+    assert list(table.columns) == [*columns, "rank", "rank_low", "rank_high", "reason"]
     assert table["reason"].notna().sum() == 1
     scored = table[table["reason"].isna()]
     assert np.isfinite(scored["score"].astype(float)).all()
     assert not scored.duplicated(["model", "subset", "metric"]).any()
+
+
+def test_ranks_have_intervals_where_there_are_ten_groups_and_stand_beside_their_metric(board: Board) -> None:
+    groups = {subset.name: subset.groups for subset in board.subsets}
+    table = board.table().set_index("metric")
+    for row in board.rows:
+        for name, standing in row.standings.items():
+            assert (standing.rank_interval is None) == (groups[name] < 10 or standing.rank is None)
+        standing = row.standings["all"]
+        low, high = standing.rank_interval
+        assert 1 <= low <= standing.rank <= high <= 2
+        mine = table[(table["model"] == row.name) & (table["subset"] == "all")]
+        assert list(mine.loc[RANKED_BY, ["rank", "rank_low", "rank_high"]]) == [standing.rank, low, high]
+        assert mine.drop(RANKED_BY)["rank"].isna().all()
 
 
 COMMITTED = sorted(Path(__file__).parents[3].glob("reports/results/dsb2018@1/test/*/*/run.json"))

@@ -39,6 +39,19 @@ def test_json_and_csv_hold_the_same_scores(board: Board) -> None:
                 assert abs(float(lines[row["model"], subset, metric]["score"]) - estimate["score"]) < 1e-6
 
 
+def test_a_rank_is_told_with_its_interval(board: Board) -> None:
+    row = board.rows[0]
+    standing = replace(row.standings["all"], rank=2, rank_interval=(1, 4))
+    changed = replace(board, rows=[replace(row, standings={**row.standings, "all": standing})])
+    assert f"| 2 (1-4) | {row.name} |" in tables.markdown(changed)
+    told = json.loads(tables.json_text(changed))["rows"][0]["standings"]
+    assert (told["all"]["rank"], told["all"]["rank_interval"]) == (2, [1, 4])
+    assert told["histology"]["rank_interval"] is None
+    lines = list(csv.DictReader(io.StringIO(tables.csv_text(changed))))
+    mine = next(line for line in lines if (line["subset"], line["metric"]) == ("all", RANKED_BY))
+    assert (mine["rank"], mine["rank_low"], mine["rank_high"]) == ("2", "1", "4")
+
+
 def test_a_score_that_does_not_exist_is_null_in_json(board: Board) -> None:
     nothing = Estimate(float("nan"), None, None, 1, 1)
     row = board.rows[0]

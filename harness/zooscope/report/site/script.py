@@ -44,5 +44,8 @@ def limits(estimate: Estimate | None) -> list[float | None] | None:
 
 
 def rank_of(standing: Standing) -> list[int] | None:
-    """The rank as pages show it: a list of one number; or of three, where an interval of ranks is known."""
-    return None if standing.rank is None else [standing.rank]
+    """The rank; with its interval where that holds more than the rank."""
+    if standing.rank is None:
+        return None
+    low, high = standing.rank_interval or (standing.rank, standing.rank)
+    return [standing.rank] if low == high else [standing.rank, low, high]
