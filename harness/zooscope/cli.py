@@ -1,5 +1,6 @@
 """The command line: the harness's verbs, with no logic of their own, and those of other distributions."""
 
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -206,21 +207,34 @@ def score(
 @app.command()
 def report(
     dataset: Annotated[str | None, typer.Option("--dataset", help="Data set id or folder; all by default.")] = None,
+    site: Annotated[
+        bool, typer.Option("--site", help="Only the site: pages of benchmarks, models and images.")
+    ] = False,
+    figures: Annotated[bool, typer.Option("--figures", help="Only the figures: each plot as PNG and SVG.")] = False,
     reports: Reports = Path("reports"),
     as_json: Json = False,
 ) -> None:
-    """Write the leaderboards of all results: Markdown, CSV, JSON and an HTML page."""
+    """Write the leaderboards of all results: Markdown, CSV, JSON and the site; or the site or the figures alone."""
     from zooscope.data import load_dataset
-    from zooscope.report.write import boards, data_of, write_board
+    from zooscope.report import tables
+    from zooscope.report.write import write_reports
     from zooscope.store import Results
 
     own = load_dataset(dataset) if dataset and (Path(dataset).is_dir() or dataset.endswith(".toml")) else None
     told = list[Any]()
-    for board in boards(Results(reports), dataset=own.card.id if own else dataset):
-        data = own.only(board.split) if own and own.digest == board.digest else data_of(board)
-        told.append(_show(board, write_board(board, reports, data), quiet=as_json))
+    wanted = {"site": site, "figures": figures, "processes": os.cpu_count() or 1}
+    for board, written in write_reports(Results(reports), dataset=dataset, own=own, **wanted, progress=True):
+        if as_json:
+            told.append(tables.plain(board))
+        elif site or figures:
+            for path in written:
+                typer.echo(path)
+        else:
+            _show(board, written[0], quiet=False)
     if as_json:
         _print_json(told)
+    elif not figures or site:
+        typer.echo(f"site: {(reports / 'site' / 'index.html').resolve()}")
 
 
 @app.command()
@@ -359,7 +373,7 @@ def _write_and_show(results: "Results", data: "Dataset", split: str, *, quiet: b
 
     part = data.only(split)
     board = board_of(results, part)
-    return _show(board, write_board(board, results.reports, part), quiet=quiet)
+    return _show(board, write_board(board, results.reports, part, progress=True), quiet=quiet)
 
 
 def _show(board: "Board", page: Path, *, quiet: bool) -> dict[str, Any]:

@@ -24,14 +24,19 @@ def measure(overlap: Overlap) -> dict[str, float]:
     Above 0.5 a match is unique; only pairs of exactly 0.5 can compete for an object, and then as many as possible are
     matched.
     """
-    candidates = overlap.iou >= 0.5
-    iou = overlap.iou[candidates & _unique(overlap, candidates)]
+    iou = overlap.iou[matches(overlap)]
     hit = iou >= _FRACTIONS[:, None]
     record = {"true": float(len(overlap.truth_area)), "predicted": float(len(overlap.predicted_area))}
     counts = hit.sum(axis=1), hit @ iou, (iou > _FRACTIONS[:, None]).sum(axis=1)
     for percent, tp, total, above in zip(THRESHOLDS, *counts, strict=True):
         record |= {f"tp{percent}": float(tp), f"iou{percent}": float(total), f"above{percent}": float(above)}
     return record
+
+
+def matches(overlap: Overlap) -> NDArray[np.bool_]:
+    """Which pairs match at IoU >= 0.5; no object is in two of them."""
+    candidates = overlap.iou >= 0.5
+    return candidates & _unique(overlap, candidates)
 
 
 def metrics() -> Iterator[Metric]:

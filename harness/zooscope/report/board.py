@@ -1,11 +1,12 @@
 """A leaderboard: rows with estimates for every subset, ranks, differences to the best, and the failures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from zooscope.data.card import Card
 from zooscope.errors import DataError
@@ -62,6 +63,11 @@ class BoardRow:
     name: str
     standings: Mapping[str, Standing]
 
+    @cached_property
+    def records(self) -> Records:
+        """The records of all images, in the order of their sorted ids."""
+        return _records(self.result.images.sort_index())
+
 
 @dataclass(frozen=True)
 class Board:
@@ -73,6 +79,25 @@ class Board:
     subsets: Sequence[Subset]
     rows: Sequence[BoardRow]
     failures: Sequence[Result]
+
+    @cached_property
+    def members(self) -> Mapping[str, NDArray[np.bool_]]:
+        """Of each subset, which images of the sorted ids belong to it."""
+        table = self.rows[0].result.images.sort_index() if self.rows else pd.DataFrame()
+        return {name: rows for name, _, rows in _subsets(table, self.card)}
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids of all images, sorted."""
+        return sorted(map(str, self.rows[0].result.images.index)) if self.rows else []
+
+    def groups(self, subset: str) -> list[str]:
+        """The group of each image of a subset."""
+        return list(self.rows[0].result.images.sort_index()["group"][self.members[subset]])
+
+    def records(self, row: BoardRow, subset: str = "all") -> Records:
+        """The records of a row's images of a subset, in the order of their ids."""
+        return {column: values[self.members[subset]] for column, values in row.records.items()}
 
     def table(self) -> pd.DataFrame:
         """One row a model, subset and metric; a failed model has one row with its reason.
@@ -89,8 +114,19 @@ class Board:
         return pd.DataFrame(found, columns=columns).astype(dict.fromkeys(_RANKS, "Int64"))
 
 
-def make_board(results: Sequence[Result], card: Card) -> Board:
+def make_board(
+    results: Sequence[Result],
+    card: Card,
+    *,
+    metrics: Collection[str] | None = None,
+    stratum_metrics: Collection[str] = SHOWN,
+) -> Board:
     """Rank results of one data set, version, content and split.
+
+    Parameters
+    ----------
+    metrics, stratum_metrics : what is estimated of the whole and its named subsets (all metrics of the task, where
+        nothing is said), and of each stratum.
 
     Raises
     ------
@@ -119,8 +155,9 @@ def make_board(results: Sequence[Result], card: Card) -> Board:
         bootstrap = GroupBootstrap(list(table["group"][rows]))
         subsets.append(Subset(name, kind, bootstrap.images, bootstrap.groups))
         records = [{column: values[rows] for column, values in images.items()} for images in everything]
-        found = _standings(bootstrap, records, card, ranked=kind != "stratum")
-        for mine, standing in zip(standings, found, strict=True):
+        ranked = kind != "stratum"
+        shown = (metrics or metrics_of(card.task)) if ranked else stratum_metrics
+        for mine, standing in zip(standings, _standings(bootstrap, records, shown, ranked=ranked), strict=True):
             mine[name] = standing
     rows = [BoardRow(result, name, standing) for result, name, standing in zip(done, names, standings, strict=True)]
     rows.sort(key=lambda row: -row.standings["all"].scores[RANKED_BY].score)
@@ -128,21 +165,23 @@ def make_board(results: Sequence[Result], card: Card) -> Board:
     return Board(card, split, digest, subsets, rows, failures)
 
 
-def _standings(bootstrap: GroupBootstrap, models: Sequence[Records], card: Card, *, ranked: bool) -> list[Standing]:
+def _standings(
+    bootstrap: GroupBootstrap, models: Sequence[Records], shown: Collection[str], *, ranked: bool
+) -> list[Standing]:
     metric = METRICS[RANKED_BY]
-    shown = [METRICS[name] for name in (metrics_of(card.task) if ranked else SHOWN)]
-    scores = [bootstrap.estimates(shown, mine) for mine in models]
+    scores = [bootstrap.estimates([METRICS[name] for name in shown], mine) for mine in models]
     if not ranked:
         return [Standing(None, mine, None) for mine in scores]
     best = max(models, key=metric.reduce)
+    behind = bootstrap.differences(metric, models, best)
     return [
         Standing(
             rank.rank,
             mine,
-            None if records is best else bootstrap.difference(metric, records, best),
+            None if records is best else less,
             None if rank.low is None or rank.high is None else (rank.low, rank.high),
         )
-        for rank, mine, records in zip(bootstrap.ranks(metric, models), scores, models, strict=True)
+        for rank, mine, less, records in zip(bootstrap.ranks(metric, models), scores, behind, models, strict=True)
     ]
 
 
@@ -151,12 +190,12 @@ def _ranks(standing: Standing) -> dict[str, int | None]:
     return dict(zip(_RANKS, (standing.rank, low, high), strict=True))
 
 
-def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, Any]]:
+def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, NDArray[np.bool_]]]:
     """(name, kind, rows) of every subset that has images."""
     if table.empty:
         return []
     strata = table["stratum"]
-    found: list[tuple[str, str, Any]] = [("all", "all", np.ones(len(table), bool))]
+    found: list[tuple[str, str, NDArray[np.bool_]]] = [("all", "all", np.ones(len(table), bool))]
     for name in card.subsets:
         found.append((name, "subset", np.array([name in card.subset_of(stratum) for stratum in strata])))
     if len(set(strata)) > 1:
@@ -166,7 +205,7 @@ def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, Any]]:
 
 def _records(images: pd.DataFrame) -> Records:
     columns = images.drop(columns=["group", "stratum"])
-    return {str(name): columns[name].to_numpy(np.float64) for name in columns}
+    return dict(zip(map(str, columns.columns), columns.to_numpy(np.float64).T.copy(), strict=True))
 
 
 def _names(results: Sequence[Result]) -> list[str]:

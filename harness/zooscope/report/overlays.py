@@ -1,15 +1,14 @@
 """Pictures: an image with what was found, missed and invented, as outlines that a colour-blind eye can tell apart."""
 
-import base64
 from typing import Any
 
-import imagecodecs
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
 from zooscope.metrics.overlap import Overlap
+from zooscope.report.pictures import as_rgb
 
 HIT, MISSED, FALSE = (0, 158, 220), (255, 190, 40), (235, 60, 180)
 """Outline colours, in the manner of Okabe and Ito: a hit (IoU >= 0.5), a missed true object, a false one."""
@@ -35,22 +34,6 @@ def overlay(image: xr.DataArray, prediction: NDArray[np.int32], truth: NDArray[n
     pixels[edges & ~invented] = HIT
     pixels[edges & invented] = FALSE
     return pixels
-
-
-def as_rgb(image: xr.DataArray) -> NDArray[np.uint8]:
-    """The image stretched from its percentiles 0.5 and 99.8, as (y, x, 3); gamma 0.7 lifts dim nuclei in gray ones."""
-    values = image.values.astype(np.float32)
-    low, high = np.percentile(values, (0.5, 99.8))
-    scaled = np.clip((values - low) / max(high - low, 1e-6), 0, 1)
-    if values.ndim == 2:
-        scaled = np.repeat((scaled**0.7)[..., None], 3, axis=-1)
-    return (scaled * 255).astype(np.uint8)
-
-
-def data_uri(pixels: NDArray[np.uint8]) -> str:
-    """Pixels (y, x, 3) as a WebP to be written into a page."""
-    encoded = imagecodecs.webp_encode(np.ascontiguousarray(pixels), level=82)
-    return "data:image/webp;base64," + base64.b64encode(encoded).decode()
 
 
 def _larger(array: NDArray[Any], factor: int) -> NDArray[Any]:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooscope.model import load_model
-from zooscope.report.overlays import as_rgb, overlay
+from zooscope.report.overlays import overlay
+from zooscope.report.pictures import as_rgb
 from zooscope.sample import Sample
 
 MAX_BYTES = 450_000

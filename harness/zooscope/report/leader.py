@@ -1,0 +1,52 @@
+"""Who leads a leaderboard, how surely, and what should be known of it, in one sentence."""
+
+from collections.abc import Sequence
+
+from zooscope.metrics import METRICS
+from zooscope.report import tables
+from zooscope.report.board import RANKED_BY, Board, Standing
+from zooscope.stats import LEVEL
+
+NAMED = 5
+"""Of many models that cannot be told apart from the leader, so many are named."""
+
+
+def leader(board: Board, subset: str) -> str:
+    """The ranking's first place on a subset."""
+    ordered = sorted(board.rows, key=lambda row: -row.standings[subset].scores[RANKED_BY].score)
+    if not ordered:
+        return "No model could be ranked."
+    best = ordered[0]
+    ties = [row.name for row in ordered[1:] if not _surely_behind(row.standings[subset])]
+    score = best.standings[subset].scores[RANKED_BY]
+    text = f"{best.name} leads: {METRICS[RANKED_BY].label} of {score.score:.3f}"
+    if score.low is None or score.high is None:
+        return f"{text}. Too few groups to say how sure that is."
+    text += f" ({LEVEL:.0%} interval {score.low:.3f} to {score.high:.3f})"
+    if ties:
+        text += f"; the data cannot tell it apart from {_listed(ties)}."
+    else:
+        text += f", surely ahead of the {_count(len(ordered) - 1)}." if len(ordered) > 1 else "."
+    unmarked = [row for row in ordered if not row.result.run["trained_on"]]
+    if best.result.run["trained_on"]:
+        text += f" {tables.MARK} It may have been trained on these very images"
+        if unmarked:
+            other = unmarked[0].standings[subset].scores[RANKED_BY].score
+            text += f"; best of those that were not: {unmarked[0].name}, {other:.3f}"
+        text += "."
+    return text
+
+
+def _surely_behind(standing: Standing) -> bool:
+    behind = standing.behind
+    return behind is not None and behind.high is not None and behind.high < 0
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > NAMED:
+        return f"{', '.join(names[: NAMED - 1])} and {len(names) - NAMED + 1} others"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _count(number: int) -> str:
+    return "other" if number == 1 else f"other {number}"

@@ -1,0 +1,172 @@
+"""A benchmark's pages: the leaderboard with its plots, and what they are drawn from."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zooscope.data.dataset import Dataset
+from zooscope.metrics import METRICS
+from zooscope.metrics.matching import THRESHOLDS
+from zooscope.report import facts, tables
+from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow, Standing, Subset
+from zooscope.report.leader import leader
+from zooscope.report.pairs import AT_MOST, differences
+from zooscope.report.per_image import JUDGED_BY, image_scores
+from zooscope.report.site.names import row_slug, slug
+from zooscope.report.site.script import limits, number, numbers, rank_of, write_script
+from zooscope.report.site.summary import write_summary
+from zooscope.report.site.templates import write_page
+from zooscope.report.site.views import find_view
+from zooscope.stats import LEVEL, MIN_GROUPS
+
+AT_FIRST = 3
+"""So many of the shown metrics have a column before anybody asks for more."""
+
+
+def write_benchmark(board: Board, site: Path, *, name: str, data: Dataset | None, progress: bool = False) -> Path:
+    """Write the pages of one board into `<site>/benchmarks/<name>/`; return the path of its first page.
+
+    Parameters
+    ----------
+    data : the split that the rows stand on; without it there are no pictures, and the page says how to get them.
+    """
+    home = site / "benchmarks"
+    page = home / name / "index.html"
+    view = find_view(board)
+    shown = view.write(board, data, home, name=name, progress=progress) if view else None
+    write_script(home, f"{name}/board", _board(board))
+    write_script(home, f"{name}/pairs", {subset.name: _pairs(board, subset.name) for subset in _ranked_on(board)})
+    write_script(home, f"{name}/images", {**_images(board), "shown": shown})
+    about = {"board": board, "name": name, "why": None if shown else why_no_pictures(board, data)}
+    verdict = leader(board, "all")
+    marked = [row for row in board.rows if row.result.run["trained_on"]]
+    metrics = [METRICS[metric] for metric in SHOWN]
+    write_page(
+        page,
+        "benchmark",
+        root="../../",
+        **about,
+        verdict=verdict,
+        marked=marked,
+        mark=tables.MARK,
+        metrics=metrics,
+        level=f"{LEVEL:.0%}",
+        min_groups=MIN_GROUPS,
+        slug=slug,
+    )
+    if shown:
+        write_page(page.with_name("image.html"), "image", root="../../", **about)
+    else:
+        page.with_name("image.html").unlink(missing_ok=True)
+    write_summary(board, site, name=name, verdict=verdict, axis=_axis(board), shown=shown)
+    return page
+
+
+def why_no_pictures(board: Board, data: Dataset | None) -> str:
+    """Why there are none, and what would bring them."""
+    if not board.card.publish_predictions:
+        return "The licence of the data does not let predictions be published with results."
+    if data is None and board.card.reader:
+        return f"The data are not on this machine: zooscope fetch {board.card.id}, then zooscope report."
+    if data is None:
+        return "The data are not at hand: zooscope report --dataset FOLDER finds them."
+    return "No result here holds its label images."
+
+
+def _board(board: Board) -> Mapping[str, Any]:
+    subsets = [subset.name for subset in board.subsets]
+    return {
+        "title": board.card.title,
+        "ranked_by": RANKED_BY,
+        "at_first": AT_FIRST,
+        "level": LEVEL,
+        "min_groups": MIN_GROUPS,
+        "mark": tables.MARK,
+        "axis": _axis(board),
+        "metrics": [_metric(name) for name in SHOWN],
+        "subsets": [vars(subset) for subset in board.subsets],
+        "models": [_model(row) for row in board.rows],
+        "standings": {name: [_standing(row.standings[name]) for row in board.rows] for name in subsets},
+        "thresholds": [percent / 100 for percent in THRESHOLDS],
+        "curves": {subset.name: _curves(board, subset.name) for subset in _ranked_on(board)},
+        "verdicts": {subset.name: leader(board, subset.name) for subset in _ranked_on(board)},
+    }
+
+
+def _metric(name: str) -> Mapping[str, Any]:
+    metric = METRICS[name]
+    return {
+        "name": name,
+        "label": metric.label,
+        "definition": metric.definition,
+        "higher_is_better": metric.higher_is_better,
+    }
+
+
+def _model(row: BoardRow) -> Mapping[str, Any]:
+    run = row.result.run
+    return {
+        "name": row.name,
+        "title": run["model"].get("title", ""),
+        "page": f"models/{slug(run['model']['name'])}.html",
+        "row": row_slug(row.result),
+        "kind": run["model"].get("kind", "package"),
+        "method": facts.method(run),
+        "weights": facts.weights(run),
+        "licence": run["model"].get("licence"),
+        "megabytes": number(facts.megabytes(run)),
+        "seconds": number(run["seconds_per_image"]),
+        "trained_on": run["trained_on"],
+    }
+
+
+def _standing(standing: Standing) -> Mapping[str, Any]:
+    return {
+        "rank": rank_of(standing),
+        "scores": {metric: limits(standing.scores[metric]) for metric in SHOWN if metric in standing.scores},
+        "behind": limits(standing.behind),
+    }
+
+
+def _curves(board: Board, subset: str) -> list[list[float | None]]:
+    """AP at each IoU threshold of each row."""
+    metrics = [METRICS[f"ap{percent}.per-image@1"] for percent in THRESHOLDS]
+    records = [board.records(row, subset) for row in board.rows]
+    return [numbers(metric.reduce(record) for metric in metrics) for record in records]
+
+
+def _pairs(board: Board, subset: str) -> Mapping[str, Any]:
+    """Differences between the best rows; `rows` holds their places on the board, cell j of line i < j is i less j."""
+    order = sorted(range(len(board.rows)), key=lambda i: -board.rows[i].standings[subset].scores[RANKED_BY].score)
+    order = order[:AT_MOST]
+    found = differences(board, subset, [board.rows[i] for i in order])
+    return {"rows": order, "cells": [[limits(found[i][j]) for j in range(i)] for i in range(len(order))]}
+
+
+def _images(board: Board) -> Mapping[str, Any]:
+    """Score of every row on every image."""
+    table = board.rows[0].result.images.sort_index() if board.rows else None
+    records = [board.records(row) for row in board.rows]
+    return {
+        "ids": board.ids,
+        "strata": [] if table is None else list(table["stratum"]),
+        "groups": [] if table is None else list(table["group"]),
+        "subsets": {name: members.nonzero()[0].tolist() for name, members in board.members.items()},
+        "scores": {
+            name: [numbers(image_scores(METRICS[name], record)) for record in records]
+            for name in (RANKED_BY, JUDGED_BY)
+        },
+    }
+
+
+def _ranked_on(board: Board) -> Sequence[Subset]:
+    return [subset for subset in board.subsets if subset.kind != "stratum"]
+
+
+def _axis(board: Board) -> list[float]:
+    """What the bars of scores span: 0 to 1 where all scores lie there."""
+    found = [e for row in board.rows for s in row.standings.values() if (e := s.scores.get(RANKED_BY))]
+    ends = [value for e in found for value in (e.score, e.low, e.high) if value is not None and not math.isnan(value)]
+    low, high = min(ends, default=0.0), max(ends, default=1.0)
+    return [0.0, 1.0] if low >= 0 and high <= 1 else [low, high]

@@ -1,0 +1,77 @@
+"""What a benchmark tells the pages above it: one file each, so that a run makes its own benchmark's pages alone."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zooscope import atomic
+from zooscope.metrics import METRICS
+from zooscope.report.board import RANKED_BY, Board, BoardRow
+from zooscope.report.per_image import JUDGED_BY, best_median_worst, image_scores
+from zooscope.report.site.names import row_slug, slug
+from zooscope.report.site.script import limits, number, rank_of
+from zooscope.store import Result
+
+FILE = "summary.json"
+
+
+def write_summary(
+    board: Board, site: Path, *, name: str, verdict: str, axis: Sequence[float], shown: Mapping[str, Any] | None
+) -> None:
+    """Write `<site>/benchmarks/<name>/summary.json`; `shown` is what the view of its images tells."""
+    subset = board.subsets[0] if board.subsets else None
+    rows = [_row(board, place, shown) for place in range(len(board.rows))]
+    told = {
+        "name": name,
+        "title": board.card.title,
+        "description": " ".join(board.card.description.split()),
+        "task": board.card.task.replace("-", " "),
+        "split": board.split,
+        "licence": board.card.licence,
+        "images": subset.images if subset else 0,
+        "groups": subset.groups if subset else 0,
+        "metric": METRICS[RANKED_BY].label,
+        "axis": axis,
+        "verdict": verdict,
+        "rows": rows,
+        "failures": [_named(result) | {"reason": result.run["reason"]} for result in board.failures],
+    }
+    atomic.write_text(site / "benchmarks" / name / FILE, json.dumps(told, ensure_ascii=False) + "\n")
+
+
+def read_summaries(site: Path) -> list[Mapping[str, Any]]:
+    """All benchmarks of a site, those with most images first."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in site.glob(f"benchmarks/*/{FILE}")]
+    return sorted(found, key=lambda summary: (-summary["images"], summary["name"]))
+
+
+def _row(board: Board, place: int, shown: Mapping[str, Any] | None) -> dict[str, Any]:
+    row = board.rows[place]
+    standing, run = row.standings["all"], row.result.run
+    return _named(row.result) | {
+        "row": row.name,
+        "slug": row_slug(row.result),
+        "rank": rank_of(standing),
+        "score": limits(standing.scores[RANKED_BY]),
+        "seconds": run["seconds_per_image"],
+        "trained_on": run["trained_on"],
+        "shots": _shots(board, row, shown, shown["rows"][place]) if shown and shown["rows"][place] else [],
+    }
+
+
+def _shots(board: Board, row: BoardRow, shown: Mapping[str, Any], folder: str) -> list[dict[str, Any]]:
+    """Best, median and worst image, with what draws them."""
+    metric = METRICS[JUDGED_BY]
+    scores = image_scores(metric, board.records(row))
+    where = {"view": shown["view"], "pictures": shown["pictures"], "folder": folder, "metric": metric.label}
+    return [
+        where | {"word": word, "id": board.ids[index], "score": number(float(scores[index]))}
+        for word, index in best_median_worst(scores, higher_is_better=metric.higher_is_better).items()
+    ]
+
+
+def _named(result: Result) -> dict[str, Any]:
+    """Where its model's page is, and where the record lies below the reports folder."""
+    below = result.folder.parts[-5:]
+    return {"model": result.run["model"]["name"], "page": slug(result.run["model"]["name"]), "result": "/".join(below)}
