@@ -210,11 +210,10 @@ def report(
     site: Annotated[
         bool, typer.Option("--site", help="Only the site: pages of benchmarks, models and images.")
     ] = False,
-    figures: Annotated[bool, typer.Option("--figures", help="Only the figures: each plot as PNG and SVG.")] = False,
     reports: Reports = Path("reports"),
     as_json: Json = False,
 ) -> None:
-    """Write the leaderboards of all results: Markdown, CSV, JSON and the site; or the site or the figures alone."""
+    """Write the leaderboards of all results: Markdown, CSV, JSON and the site; or the site alone."""
     from zooscope.data import load_dataset
     from zooscope.report import tables
     from zooscope.report.write import write_reports
@@ -222,18 +221,19 @@ def report(
 
     own = load_dataset(dataset) if dataset and (Path(dataset).is_dir() or dataset.endswith(".toml")) else None
     told = list[Any]()
-    wanted = {"site": site, "figures": figures, "processes": os.cpu_count() or 1}
-    for board, written in write_reports(Results(reports), dataset=dataset, own=own, **wanted, progress=True):
+    processes = os.cpu_count() or 1
+    for board, page in write_reports(
+        Results(reports), dataset=dataset, own=own, site_alone=site, processes=processes, progress=True
+    ):
         if as_json:
             told.append(tables.plain(board))
-        elif site or figures:
-            for path in written:
-                typer.echo(path)
+        elif site:
+            typer.echo(page)
         else:
-            _show(board, written[0], quiet=False)
+            _show(board, page, quiet=False)
     if as_json:
         _print_json(told)
-    elif not figures or site:
+    else:
         typer.echo(f"site: {(reports / 'site' / 'index.html').resolve()}")
 
 

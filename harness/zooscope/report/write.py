@@ -1,4 +1,4 @@
-"""Writes what is made of a reports folder's results: tables and figures to keep in git, a site to look at."""
+"""Writes what is made of a reports folder's results: tables to keep in git, a site to look at."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -51,8 +51,6 @@ class Wanted:
     split: str
     own: Dataset | None
     tables: bool
-    site: bool
-    figures: bool
 
 
 def write_reports(
@@ -60,12 +58,11 @@ def write_reports(
     *,
     dataset: str | None = None,
     own: Dataset | None = None,
-    site: bool = False,
-    figures: bool = False,
+    site_alone: bool = False,
     processes: int = 1,
     progress: bool = False,
-) -> Iterator[tuple[Board, list[Path]]]:
-    """Write what is asked for of all results, one board at a time; the tables and the site if nothing is.
+) -> Iterator[tuple[Board, Path]]:
+    """Write the tables and the site of all results, one board at a time; or the site alone.
 
     Parameters
     ----------
@@ -75,25 +72,22 @@ def write_reports(
 
     Yields
     ------
-    Each board with the paths of its page and its figures. After the last one the site's first page is written.
+    Each board with the path of its page. After the last one the site's first page is written.
     """
-    everything = not (site or figures)
     id = own.card.id if own else dataset
     wanted = [
-        Wanted(results.reports, name, split, own, tables=everything, site=site or everything, figures=figures)
-        for name, split in splits(results, dataset=id)
+        Wanted(results.reports, name, split, own, tables=not site_alone) for name, split in splits(results, dataset=id)
     ]
     names: list[str] = []
-    for board, written in _written(wanted, processes, progress=progress):
+    for board, page in _written(wanted, processes, progress=progress):
         names.append(board_name(board))
-        yield board, written
-    if site or everything:
-        if id is None:
-            forget_others(results.reports / SITE, names)
-        finish_site(results.reports / SITE, changed=None if id is None else names)
+        yield board, page
+    if id is None:
+        forget_others(results.reports / SITE, names)
+    finish_site(results.reports / SITE, changed=None if id is None else names)
 
 
-def _written(wanted: Sequence[Wanted], processes: int, *, progress: bool) -> Iterator[tuple[Board, list[Path]]]:
+def _written(wanted: Sequence[Wanted], processes: int, *, progress: bool) -> Iterator[tuple[Board, Path]]:
     if processes < 2 or len(wanted) < 2:
         yield from (_write(one, progress=progress) for one in wanted)
         return
@@ -101,26 +95,24 @@ def _written(wanted: Sequence[Wanted], processes: int, *, progress: bool) -> Ite
         yield from track(pool.map(_write_apart, wanted), "leaderboards", len(wanted), show=progress)
 
 
-def _write_apart(wanted: Wanted) -> tuple[Board, list[Path]]:
+def _write_apart(wanted: Wanted) -> tuple[Board, Path]:
     """In a process of a pool: one thread each, and the board comes back without the records of its images."""
     with threadpool_limits(1):
-        board, written = _write(wanted, progress=False)
+        board, page = _write(wanted, progress=False)
     rows = [replace(row, result=Result(row.result.folder, row.result.run)) for row in board.rows]
-    return replace(board, rows=rows), written
+    return replace(board, rows=rows), page
 
 
-def _write(wanted: Wanted, *, progress: bool) -> tuple[Board, list[Path]]:
+def _write(wanted: Wanted, *, progress: bool) -> tuple[Board, Path]:
     results = Results(wanted.reports)
     rows = list(results.all(dataset=wanted.dataset, split=wanted.split))
     board = _newest_content(rows, brief=not wanted.tables)
-    name, written = board_name(board), list[Path]()
+    name = board_name(board)
     if wanted.tables:
         write_tables(board, wanted.reports)
-    if wanted.site:
-        data = wanted.own.only(board.split) if wanted.own and wanted.own.digest == board.digest else data_of(board)
-        page = write_benchmark(board, wanted.reports / SITE, name=name, data=data, progress=progress)
-        written.append(page.resolve())
-    return board, written
+    data = wanted.own.only(board.split) if wanted.own and wanted.own.digest == board.digest else data_of(board)
+    page = write_benchmark(board, wanted.reports / SITE, name=name, data=data, progress=progress)
+    return board, page.resolve()
 
 
 def board_of(results: Results, data: Dataset) -> Board:
