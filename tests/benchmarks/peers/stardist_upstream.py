@@ -103,8 +103,8 @@ def main(data_path: str, folder: str) -> None:
     data = np.load(data_path)
     images = list(data["test_images"])
     train_images, train_labels = list(data["train_images"]), list(data["train_labels"])
-    training = Training(train_images, train_labels)
-    with contextlib.redirect_stdout(sys.stderr):  # Keras prints; stdout is for answers
+    with contextlib.redirect_stdout(sys.stderr):  # StarDist and Keras print; stdout is for answers
+        training = Training(train_images, train_labels)
         model = trained(Path(folder), train_images, train_labels)
     bare = tf.function(lambda batch: model.keras_model(batch, training=False))
 
