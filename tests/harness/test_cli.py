@@ -214,7 +214,7 @@ def test_demo_runs_from_end_to_end_in_an_empty_cache_without_a_network(
     assert 0.6 < score["score"] < 0.8
     assert score["low"] < score["score"] < score["high"]
     assert tiny["trained_on"] is None
-    assert (fresh_cache / "demo" / "site" / "demo.html").is_file()
+    assert (fresh_cache / "demo" / "site" / "benchmarks" / "demo" / "index.html").is_file()
     assert list(tmp_path.iterdir()) == [fresh_cache], "nothing is left where it was called"
 
     monkeypatch.setattr(process, "ModelProcess", no_network)
@@ -286,7 +286,8 @@ def test_score_ranks_label_images_beside_models(
     assert board["rows"][0]["standings"]["all"]["scores"]["ap50.per-image@1"]["score"] == 1
     assert board["rows"][0]["trained_on"] == "its training data is declared as 'mine'"
     written = {path.relative_to(reports).as_posix() for path in reports.rglob("*mine.*") if path.is_file()}
-    assert written == {f"leaderboards/mine.{kind}" for kind in ("md", "csv", "json")} | {"site/mine.html"}
+    assert written == {f"leaderboards/mine.{kind}" for kind in ("md", "csv", "json")}
+    assert (reports / "site" / "benchmarks" / "mine" / "index.html").is_file()
     assert json.loads((reports / "leaderboards" / "mine.json").read_text()) == board
 
 

@@ -29,7 +29,7 @@ def rank(folder: Path | str, reports: Path, model: str = OTSU) -> Dataset:
 def test_a_board_is_written_as_tables_and_a_page(demo: Dataset, reports: Path, tmp_path: Path) -> None:
     data = demo.only("test")
     page = write_board(board_of(Results(reports), data), tmp_path, data)
-    assert page == tmp_path / "site" / "demo.html"
+    assert page == tmp_path / "site" / "benchmarks" / "demo" / "index.html"
     assert {path.name for path in (tmp_path / "leaderboards").iterdir()} == {"demo.md", "demo.csv", "demo.json"}
 
 
@@ -41,7 +41,7 @@ def test_each_content_of_a_folder_has_its_own_board(folder: Path, demo: Dataset,
     for data, images in ((first, 2), (second, 3)):
         board = board_of(Results(reports), data.only("test"))
         assert board.subsets[0].images == images
-    assert boards(Results(reports))[0].subsets[0].images == 3
+    assert next(boards(Results(reports))).subsets[0].images == 3
 
 
 def test_a_users_own_card_stays_on_the_board(demo: Dataset, tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_users_own_card_stays_on_the_board(demo: Dataset, tmp_path: Path) -> N
     (tmp_path / "mine.toml").write_text(text)
     shutil.copytree(demo.folder, tmp_path / "mine")
     rank(str(tmp_path / "mine.toml"), tmp_path / "reports")
-    board = boards(Results(tmp_path / "reports"), dataset="mine")[0]
+    board = next(boards(Results(tmp_path / "reports"), dataset="mine"))
     assert board.card.title.startswith("Mine")
     assert board.card.licence == "CC0-1.0"
     assert {subset.name for subset in board.subsets} >= {"fluorescence", "histology"}
