@@ -221,7 +221,9 @@ def test_demo_runs_from_end_to_end_in_an_empty_cache_without_a_network(
     again = zooscope("demo")
     assert again.code == 0
     assert "nuclei-tiny" in again.out
-    assert f"page: {fresh_cache / 'demo' / 'site' / 'demo.html'}" in again.out.replace("\n", "")
+    assert f"page: {fresh_cache / 'demo' / 'site' / 'benchmarks' / 'demo' / 'index.html'}" in again.out.replace(
+        "\n", ""
+    )
 
 
 class Impatient(process.ModelProcess):

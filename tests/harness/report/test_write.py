@@ -28,9 +28,10 @@ def rank(folder: Path | str, reports: Path, model: str = OTSU) -> Dataset:
 
 def test_a_board_is_written_as_tables_and_a_page(demo: Dataset, reports: Path, tmp_path: Path) -> None:
     data = demo.only("test")
-    page = write_board(board_of(Results(reports), data), tmp_path, data)
-    assert page == tmp_path / "site" / "benchmarks" / "demo" / "index.html"
-    assert {path.name for path in (tmp_path / "leaderboards").iterdir()} == {"demo.md", "demo.csv", "demo.json"}
+    own = Path(shutil.copytree(reports, tmp_path / "own"))
+    page = write_board(board_of(Results(own), data), own, data)
+    assert page == own / "site" / "benchmarks" / "demo" / "index.html"
+    assert {path.name for path in (own / "leaderboards").iterdir()} == {"demo.md", "demo.csv", "demo.json"}
 
 
 def test_each_content_of_a_folder_has_its_own_board(folder: Path, demo: Dataset, tmp_path: Path) -> None:
