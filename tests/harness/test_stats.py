@@ -148,8 +148,8 @@ def test_intervals_of_ungrouped_real_images_equal_scipys(method: str, name: str)
             method=method,
             rng=np.random.default_rng(1),
         ).confidence_interval
-        # The standard error of a 2.5 % quantile of 10,000 is about a fiftieth of the interval; BCa's quantiles lie further
-        # out, where few resamples are: at 40,000 the ends of either code still differ by a thirtieth between seeds.
+        # The standard error of a 2.5 % quantile of 10,000 is about a fiftieth of the interval; BCa's quantiles lie
+        # further out, where few resamples are: at 40,000 either code's ends still differ by a thirtieth between seeds.
         allowed = (0.03 if name == "percentile" else 0.06) * (theirs.high - theirs.low)
         assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=allowed)
 
