@@ -112,7 +112,7 @@ INTERVAL = "expanded-percentile"
 """What the leaderboard shows: of the three, the one that covers scores per image and their differences best.
 
 Simulated with the groups of our data sets; for pooled scores of unlike images all three fall short, `bca` a little
-less. reports/statistics/coverage.md has the numbers, `tools/coverage.py` makes them.
+less. reports/statistics/coverage.md has the numbers, `tools/interval_coverage.py` makes them.
 """
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    path = ROOT / "tools" / "coverage.py"
+    path = ROOT / "tools" / "interval_coverage.py"
     spec = importlib.util.spec_from_file_location("coverage_tool", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

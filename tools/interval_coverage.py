@@ -1,6 +1,6 @@
 """Simulate how often 95 % intervals hold the true score, for groups as our data sets have them; write two reports.
 
-usage: python tools/coverage.py [--repetitions 5000]      (about five minutes on one core)
+usage: python tools/interval_coverage.py [--repetitions 5000]      (about five minutes on one core)
 
 Writes reports/statistics/coverage.json and coverage.md. A population of groups is fitted to the committed rows of six
 models on dsb2018's test split; test sets are drawn from it again and again, and every interval of `zooscope.stats` is
@@ -243,7 +243,7 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# Coverage of 95 % intervals, simulated",
         "",
-        "Made by `tools/coverage.py`, which says how. In percent, ± the standard error of the simulation; 95 would be",
+        "Made by `tools/interval_coverage.py`, which says how. In percent, ± the standard error of the simulation; 95 would be",
         "right. Test sets have the groups of the data set named, or so many groups with numbers of images drawn from",
         f"dsb2018's; {found['resamples']:,} resamples. The leaderboard shows `{found['shown']}`.",
         "",
