@@ -243,8 +243,8 @@ def page(found: dict[str, Any]) -> str:
     lines = [
         "# Coverage of 95 % intervals, simulated",
         "",
-        "Made by `tools/interval_coverage.py`, which says how. In percent, ± the standard error of the simulation; 95 would",
-        "be right. Test sets have the groups of the data set named, or so many groups with numbers of images drawn from",
+        "Made by `tools/interval_coverage.py`, which says how. In percent, ± the standard error of the simulation; 95",
+        "would be right. Test sets have the groups of the data set named, or so many with numbers of images drawn from",
         f"dsb2018's; {found['resamples']:,} resamples. The leaderboard shows `{found['shown']}`.",
         "",
         f"| groups of | images | groups | statistic | {' | '.join(INTERVALS)} |",
