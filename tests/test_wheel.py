@@ -25,7 +25,8 @@ def test_the_wheel_carries_cards_demo_set_and_weights_and_nothing_else(wheel: Pa
     assert "zooscope/bundled/datasets/splits/dsb2018.csv" in names
     assert sum(name.startswith("zooscope/bundled/datasets/demo/images/") for name in names) == 13
     assert "zooscope/bundled/weights/nuclei-tiny.zip" in names
-    assert "zooscope/report/page.html.j2" in names
+    assert "zooscope/report/site/templates/benchmark.html.j2" in names
+    assert "zooscope/report/site/static/site.css" in names
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"zooscope", "zooscope_zoo"}
 

@@ -70,8 +70,8 @@ def evaluate(
 
     Returns
     -------
-    One row a model, metric and subset: model, subset, metric, score, low, high (95 %), images, groups, reason (of a
-    model that could not be ranked).
+    One row a model, metric and subset: model, subset, metric, score, low, high (95 %), images, groups; rank, rank_low
+    and rank_high beside the metric that ranks; reason (of a model that could not be ranked).
 
     Raises
     ------

@@ -22,11 +22,11 @@ import xarray as xr
 
 import zooscope
 from zooscope import rows as rows_module
-from zooscope import tune
+from zooscope import scoring, tune
 from zooscope.baselines import find_baseline
 from zooscope.data import Dataset, dataset, load_dataset
 from zooscope.errors import DataError, UsageError, WorkerError
-from zooscope.metrics import metrics_of
+from zooscope.metrics import measure, metrics_of
 from zooscope.model import Model
 from zooscope.package import open_package
 from zooscope.predict import process
@@ -109,7 +109,7 @@ def test_a_second_identical_run_computes_nothing(
     assert len(kept) > 20
     monkeypatch.setattr(process, "ModelProcess", refuse)
     monkeypatch.setattr(tune, "_score", refuse)
-    monkeypatch.setattr(rows_module, "measure", refuse)
+    monkeypatch.setattr(scoring, "measure", refuse)
     monkeypatch.setattr(Predictions, "put", refuse)
     second = evaluate(models, demo, device="cpu", reports=reports)
     pd.testing.assert_frame_equal(first, second)
@@ -120,7 +120,7 @@ def test_a_second_identical_run_computes_nothing(
     assert marks == {"baseline-otsu-watershed": None, "sigmoid": "its tag 'dsb2018' names this data set"}
 
     # With the predictions still there, a deleted report is scored again without the models.
-    monkeypatch.setattr(rows_module, "measure", zooscope.metrics.measure)  # type: ignore[attr-defined]
+    monkeypatch.setattr(scoring, "measure", measure)
     shutil.rmtree(reports)
     pd.testing.assert_frame_equal(first, evaluate(models, demo, device="cpu", reports=reports))
 
@@ -355,7 +355,8 @@ def test_the_key_changes_with_whatever_decides_the_answer(
 def test_evaluate_gives_the_table_that_it_documents(make_package: MakePackage, demo: Dataset, reports: Path):
     keras = make_package(at="keras.zip", edit=lambda rdf: rdf.update(weights={"keras_hdf5": {"source": "weights.pt"}}))
     table = evaluate([OTSU, str(keras)], "demo", reports=reports)
-    assert list(table.columns) == ["model", "subset", "metric", "score", "low", "high", "images", "groups", "reason"]
+    told = ["model", "subset", "metric", "score", "low", "high", "images", "groups"]
+    assert list(table.columns) == [*told, "rank", "rank_low", "rank_high", "reason"]
     assert set(table["model"]) == {"baseline-otsu-watershed", "keras"}
     failed = table[table["model"] == "keras"]
     assert list(failed["reason"]) == ["no TorchScript or ONNX weights: keras_hdf5 needs TensorFlow or Keras"]
