@@ -28,7 +28,8 @@ def psnr(squared_error: float, span: float) -> float:
 def measure(pair: ImagePair) -> dict[str, float]:
     """PSNR in dB of one image, one column a metric; NaN where the truth has no such range. See `metrics`."""
     ranges = pair.ranges
-    clamped = mean_square(np.clip(pair.prediction, 0, 255), np.clip(pair.truth, 0, 255))
+    # no need to clamp the truth: where it leaves [0, 255] there is no value
+    clamped = mean_square(np.clip(pair.prediction, 0, 255), pair.truth)
     rounded = mean_square(to_uint8(pair.prediction), to_uint8(pair.truth))
     fitted = mean_square(fit_affine(pair.prediction, pair.truth), pair.truth)
     return {

@@ -56,6 +56,7 @@ def test_uint8_psnr_is_that_of_the_image_saved_with_eight_bits(restored: Images,
 def test_halves_are_rounded_up_and_what_lies_outside_is_clamped(score: Score):
     truth = np.array([[0, 255, 11, 3.0]])
     assert score("psnr.range-255-uint8", [(np.array([[-70, 900, 10.5, 2.5]]), truth)]) == 100
+    assert score("psnr.range-255-uint8", [(truth, truth - [[0, 0, 0.5, 0.3]])]) == 100
     assert score("psnr.range-255-uint8", [(np.array([[-70, 900, 10.4, 2.5]]), truth)]) == pytest.approx(
         10 * np.log10(255**2 * 4)
     )

@@ -139,7 +139,8 @@ def test_what_is_undefined_is_decided_by_the_truth_and_never_by_the_prediction(k
         "tiny": 1e-30 * rng.normal(0, 1, truth.shape),
     }
     for name, prediction in predictions.items():
-        found = record(prediction, truth)
+        with np.errstate(divide="raise", invalid="raise"):
+            found = record(prediction, truth)
         assert {column for column, value in found.items() if not math.isnan(value)} == DEFINED[kind], name
         assert not any(math.isinf(value) for value in found.values()), name
 
