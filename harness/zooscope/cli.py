@@ -1,5 +1,6 @@
 """The command line: the harness's verbs, with no logic of their own, and those of other distributions."""
 
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -221,9 +222,8 @@ def report(
 
     own = load_dataset(dataset) if dataset and (Path(dataset).is_dir() or dataset.endswith(".toml")) else None
     told = list[Any]()
-    for board, written in write_reports(
-        Results(reports), dataset=dataset, own=own, site=site, figures=figures, progress=True
-    ):
+    wanted = {"site": site, "figures": figures, "processes": os.cpu_count() or 1}
+    for board, written in write_reports(Results(reports), dataset=dataset, own=own, **wanted, progress=True):
         if as_json:
             told.append(tables.plain(board))
         elif site or figures:

@@ -47,11 +47,8 @@ def make_up(folder: Path) -> None:
 
 def made_up_card(id: str) -> Card:
     text = {"title": f"Made up: {id}", "description": "Made-up results.", "licence": "CC0-1.0", "citation": ""}
-    subsets = {"easy": "easy-*", "hard": "hard-*"}
-    return Card(
-        id=id, version="1", task=Task.INSTANCE_SEGMENTATION, splits={"test": ""}, subsets=subsets,
-        publish_predictions=True, **text,
-    )  # fmt: skip
+    task = Task.INSTANCE_SEGMENTATION
+    return Card(id=id, version="1", task=task, splits={"test": ""}, publish_predictions=True, **text)
 
 
 def made_up_images(rng: np.random.Generator, true: np.ndarray, quality: np.ndarray) -> pd.DataFrame:
@@ -68,7 +65,7 @@ def made_up_images(rng: np.random.Generator, true: np.ndarray, quality: np.ndarr
     table["pixels"], table["fg_tp"] = 65536, (true * 100 * quality).astype(int)
     table["fg_fp"] = table["fg_fn"] = (true * 100 * (1 - quality)).astype(int)
     table.insert(0, "group", [f"group-{n % GROUPS}" for n in range(IMAGES)])
-    table.insert(1, "stratum", [("easy", "hard")[n % 2] + f"-{n % STRATA}" for n in range(IMAGES)])
+    table.insert(1, "stratum", [f"stratum-{n % STRATA}" for n in range(IMAGES)])
     table.insert(2, "seconds", 0.1)
     return table
 

@@ -172,14 +172,15 @@ def _standings(
     if not ranked:
         return [Standing(None, mine, None) for mine in scores]
     best = max(models, key=metric.reduce)
+    behind = bootstrap.differences(metric, models, best)
     return [
         Standing(
             rank.rank,
             mine,
-            None if records is best else bootstrap.difference(metric, records, best),
+            None if records is best else less,
             None if rank.low is None or rank.high is None else (rank.low, rank.high),
         )
-        for rank, mine, records in zip(bootstrap.ranks(metric, models), scores, models, strict=True)
+        for rank, mine, less, records in zip(bootstrap.ranks(metric, models), scores, behind, models, strict=True)
     ]
 
 
@@ -202,7 +203,8 @@ def _subsets(table: pd.DataFrame, card: Card) -> list[tuple[str, str, NDArray[np
 
 
 def _records(images: pd.DataFrame) -> Records:
-    return {str(name): images[name].to_numpy(np.float64) for name in images if name not in ("group", "stratum")}
+    columns = images.drop(columns=["group", "stratum"])
+    return dict(zip(map(str, columns.columns), columns.to_numpy(np.float64).T.copy(), strict=True))
 
 
 def _names(results: Sequence[Result]) -> list[str]:

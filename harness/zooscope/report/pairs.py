@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from zooscope.metrics import METRICS
 from zooscope.report.board import RANKED_BY, Board, BoardRow
-from zooscope.stats import INTERVAL, INTERVALS, LEVEL, MIN_GROUPS, Estimate, GroupBootstrap, Resampled
+from zooscope.stats import INTERVAL, INTERVALS, LEVEL, MIN_GROUPS, Estimate, GroupBootstrap
 
 AT_MOST = 24
 """A larger matrix cannot be read; the best rows are compared."""
@@ -15,10 +15,10 @@ def differences(board: Board, subset: str, rows: Sequence[BoardRow]) -> list[lis
 
     Returns
     -------
-    Square, in the order of `rows`; None on the diagonal. Each model is resampled once, all with the same draws.
+    Square, in the order of `rows`; None on the diagonal. All models are resampled with the same draws.
     """
     metric, bootstrap = METRICS[RANKED_BY], GroupBootstrap(board.groups(subset))
-    each = Resampled.stack([bootstrap.resampled(metric, board.records(row, subset)) for row in rows])
+    each = bootstrap.together(metric, [board.records(row, subset) for row in rows])
     found: list[list[Estimate | None]] = [[None] * len(rows) for _ in rows]
     for i in range(1, len(rows)):
         less = each[i] - each[:i]

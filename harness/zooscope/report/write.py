@@ -1,12 +1,18 @@
 """Writes what is made of a reports folder's results: tables and figures to keep in git, a site to look at."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
+
+from threadpoolctl import threadpool_limits
 
 from zooscope import atomic
 from zooscope.data.card import Card, card_ids, find_card
 from zooscope.data.dataset import Dataset, load_dataset
 from zooscope.errors import DataError, UsageError
+from zooscope.progress import track
 from zooscope.report import tables
 from zooscope.report.board import RANKED_BY, SHOWN, Board, make_board
 from zooscope.report.site.benchmark import write_benchmark
@@ -31,6 +37,24 @@ def write_tables(board: Board, reports: Path) -> None:
         atomic.write_text(reports / "leaderboards" / f"{board_name(board)}.{suffix}", text(board))
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What to write of one split's results.
+
+    Attributes
+    ----------
+    own : a loaded data set that is not among the cards, for its pictures.
+    """
+
+    reports: Path
+    dataset: str
+    split: str
+    own: Dataset | None
+    tables: bool
+    site: bool
+    figures: bool
+
+
 def write_reports(
     results: Results,
     *,
@@ -38,35 +62,65 @@ def write_reports(
     own: Dataset | None = None,
     site: bool = False,
     figures: bool = False,
+    processes: int = 1,
     progress: bool = False,
 ) -> Iterator[tuple[Board, list[Path]]]:
-    """Write what is asked for of all results, one board at a time; the site and the tables if nothing is.
+    """Write what is asked for of all results, one board at a time; the tables and the site if nothing is.
 
     Parameters
     ----------
     dataset : limit to this data set's results.
     own : a loaded data set that is not among the cards, for its pictures.
+    processes : so many boards at once, where there are several; memory is bounded by the boards in the making.
 
     Yields
     ------
     Each board with the paths of its page and its figures. After the last one the site's first page is written.
     """
     everything = not (site or figures)
+    id = own.card.id if own else dataset
+    wanted = [
+        Wanted(results.reports, name, split, own, tables=everything, site=site or everything, figures=figures)
+        for name, split in splits(results, dataset=id)
+    ]
     names: list[str] = []
-    for board in boards(results, dataset=own.card.id if own else dataset, brief=not everything):
-        name, written = board_name(board), list[Path]()
-        names.append(name)
-        if everything:
-            write_tables(board, results.reports)
-        if everything or site:
-            data = own.only(board.split) if own and own.digest == board.digest else data_of(board)
-            page = write_benchmark(board, results.reports / SITE, name=name, data=data, progress=progress)
-            written.append(page.resolve())
+    for board, written in _written(wanted, processes, progress=progress):
+        names.append(board_name(board))
         yield board, written
-    if everything or site:
-        if dataset is None and own is None:
+    if site or everything:
+        if id is None:
             forget_others(results.reports / SITE, names)
-        finish_site(results.reports / SITE, changed=None if dataset is None and own is None else names)
+        finish_site(results.reports / SITE, changed=None if id is None else names)
+
+
+def _written(wanted: Sequence[Wanted], processes: int, *, progress: bool) -> Iterator[tuple[Board, list[Path]]]:
+    if processes < 2 or len(wanted) < 2:
+        yield from (_write(one, progress=progress) for one in wanted)
+        return
+    with ProcessPoolExecutor(min(processes, len(wanted)), mp_context=get_context("spawn")) as pool:
+        yield from track(pool.map(_write_apart, wanted), "leaderboards", len(wanted), show=progress)
+
+
+def _write_apart(wanted: Wanted) -> tuple[Board, list[Path]]:
+    """In a process of a pool: one thread each, and the board comes back without the records of its images."""
+    with threadpool_limits(1):
+        board, written = _write(wanted, progress=False)
+    rows = [replace(row, result=Result(row.result.folder, row.result.run)) for row in board.rows]
+    return replace(board, rows=rows), written
+
+
+def _write(wanted: Wanted, *, progress: bool) -> tuple[Board, list[Path]]:
+    results = Results(wanted.reports)
+    rows = list(results.all(dataset=wanted.dataset, split=wanted.split))
+    board = _newest_content(rows, brief=not wanted.tables)
+    name, written = board_name(board), list[Path]()
+    if wanted.tables:
+        write_tables(board, wanted.reports)
+    if wanted.site:
+        data = wanted.own.only(board.split) if wanted.own and wanted.own.digest == board.digest else data_of(board)
+        page = write_benchmark(board, wanted.reports / SITE, name=name, data=data, progress=progress)
+        written.append(page.resolve())
+    return board, written
 
 
 def board_of(results: Results, data: Dataset) -> Board:
@@ -75,14 +129,19 @@ def board_of(results: Results, data: Dataset) -> Board:
     return make_board(standing([row for row in found if row.run["dataset"]["digest"] == data.digest]), data.card)
 
 
-def boards(results: Results, *, dataset: str | None = None, brief: bool = False) -> Iterator[Board]:
-    """The leaderboards of all results, or of one data set's, one at a time; `brief` estimates what pages show alone."""
+def boards(results: Results, *, dataset: str | None = None) -> Iterator[Board]:
+    """The leaderboards of all results, or of one data set's, one at a time."""
+    for name, split in splits(results, dataset=dataset):
+        yield _newest_content(list(results.all(dataset=name, split=split)), brief=False)
+
+
+def splits(results: Results, *, dataset: str | None = None) -> list[tuple[str, str]]:
+    """(data set, split) of which there are results; UsageError where there are none."""
     found = [(name, split) for name, split in results.splits() if dataset in (None, name.partition("@")[0])]
     if not found:
         of = f" of '{dataset}'" if dataset else ""
         raise UsageError(f"{results.root}: no results{of}; `zooscope run` makes some")
-    for name, split in found:
-        yield _newest_content(list(results.all(dataset=name, split=split)), brief=brief)
+    return found
 
 
 def data_of(board: Board) -> Dataset | None:
@@ -109,7 +168,10 @@ def _stands_for(result: Result) -> str:
 
 
 def _newest_content(results: Sequence[Result], *, brief: bool) -> Board:
-    """The board of the content that the bundled card describes, else of the newest row's."""
+    """The board of the content that the bundled card describes, else of the newest row's.
+
+    `brief` estimates what pages and figures show alone.
+    """
     about = max(results, key=lambda result: result.run["created"]).run["dataset"]
     card = Card.model_validate(about["card"])
     bundled = find_card(card.id)[0] if card.id in card_ids() else card

@@ -58,6 +58,11 @@ class GroupBootstrap:
         terms = np.array(metric.terms(records), dtype=np.float64)
         return self.from_sums(metric.combine, self._by_group(terms))
 
+    def together(self, metric: Metric, models: Sequence[Records]) -> Resampled:
+        """The same of several models, (models,), in one matrix product."""
+        terms = np.array([metric.terms(records) for records in models], dtype=np.float64)
+        return self.from_sums(metric.combine, self._by_group(terms))
+
     def from_sums(self, combine: Callable[..., Array], sums: Array) -> Resampled:
         """Scores (...) of sums (..., terms, groups), one matrix product for all of them."""
         flat = sums.reshape(-1, self.groups)
@@ -93,6 +98,15 @@ class GroupBootstrap:
             return self._estimate(score)
         return self._estimate(score, *self._ends(self.resampled(metric, records) - self.resampled(metric, other)))
 
+    def differences(self, metric: Metric, models: Sequence[Records], other: Records) -> list[Estimate]:
+        """`difference` of each model to the same other; much faster than one model at a time."""
+        if self.groups < MIN_GROUPS:
+            return [self.difference(metric, records, other) for records in models]
+        less = self.together(metric, models) - self.resampled(metric, other)
+        return [
+            self._estimate(*map(float, ends)) for ends in zip(less.score, *self._interval(less, LEVEL), strict=True)
+        ]
+
     def ranks(self, metric: Metric, models: Sequence[Records]) -> list[Rank]:
         """Rank of each model and its interval, as `ranks_of` defines them.
 
@@ -101,8 +115,7 @@ class GroupBootstrap:
         sign = 1 if metric.higher_is_better else -1
         if self.groups < MIN_GROUPS:
             return order_of(np.array([sign * metric.reduce(records) for records in models]))
-        each = [self.resampled(metric, records) * sign for records in models]
-        return ranks_of(Resampled.stack(each), self._interval)
+        return ranks_of(self.together(metric, models) * sign, self._interval)
 
     def trainings(self, metric: Metric, runs: Sequence[Records]) -> Trainings:
         """Several trainings of one method on the same images in the same order."""
