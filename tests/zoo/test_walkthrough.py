@@ -99,10 +99,10 @@ def test_the_leaderboard_ranks_it_unmarked_beside_the_others(walked: Walked):
     assert board["failures"] == []
     assert {row["trained_on"] for row in board["rows"]} == {None}
     assert mine == "my-cells"
-    page = (walked.folder / "reports" / "site" / "my-cells.html").read_text()
-    assert mine in page
-    assert page.count("data:image/webp") >= 3
-    assert "site/my-cells.html" in walked.said["zooscope report"].replace("\n", "")
+    home = walked.folder / "reports" / "site" / "benchmarks" / "my-cells"
+    assert mine in (home / "board.js").read_text()
+    assert len(list(home.glob("pictures-*/*.webp"))) == 4
+    assert "site/benchmarks/my-cells/index.html" in walked.said["zooscope report"].replace("\n", "")
 
 
 def test_new_images_have_label_images_in_the_folder_and_in_python(walked: Walked):

@@ -20,7 +20,7 @@ from zooscope.report.site.build import finish_site, forget_others
 from zooscope.runkey import digest_of
 from zooscope.store import Result, Results
 
-SITE = "site"
+SITE, FIGURES = "site", "figures"
 
 
 def write_board(board: Board, reports: Path, data: Dataset | None, *, progress: bool = False) -> Path:
@@ -120,6 +120,10 @@ def _write(wanted: Wanted, *, progress: bool) -> tuple[Board, list[Path]]:
         data = wanted.own.only(board.split) if wanted.own and wanted.own.digest == board.digest else data_of(board)
         page = write_benchmark(board, wanted.reports / SITE, name=name, data=data, progress=progress)
         written.append(page.resolve())
+    if wanted.figures:
+        from zooscope.report.figures.write import write_figures  # matplotlib takes a second to load
+
+        written += [path.resolve() for path in write_figures(board, wanted.reports / FIGURES / name)]
     return board, written
 
 
@@ -127,12 +131,6 @@ def board_of(results: Results, data: Dataset) -> Board:
     """The leaderboard of a split: all rows that stand on its very content."""
     found = results.all(dataset=data.name, split=str(data.split))
     return make_board(standing([row for row in found if row.run["dataset"]["digest"] == data.digest]), data.card)
-
-
-def boards(results: Results, *, dataset: str | None = None) -> Iterator[Board]:
-    """The leaderboards of all results, or of one data set's, one at a time."""
-    for name, split in splits(results, dataset=dataset):
-        yield _newest_content(list(results.all(dataset=name, split=split)), brief=False)
 
 
 def splits(results: Results, *, dataset: str | None = None) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@
 zs.benchmark = (name, pictures) => {
   const board = zs.given[`${name}/board`], columns = zs.columns(board);
   const view = {
-    subset: "all", sort: "rank", down: false, search: "", method: "", weights: "", licence: "", unmarked: false, seconds: null, megabytes: null,
+    subset: "all", sort: "rank", down: false, search: "", method: "", weights: "", licence: "", unmarked: false, seconds: null, megabytes: null, long: false,
     columns: new Set(columns.filter(column => column.first).map(column => column.key)),
   };
   const host = id => document.getElementById(id);
@@ -16,7 +16,7 @@ zs.benchmark = (name, pictures) => {
   const count = zs.filters(host("filters"), { board, columns, view, change });
   const refresh = () => {
     const models = zs.shown(board, columns, view);
-    zs.table(host("table"), { board, columns, view, models, sort });
+    zs.table(host("table"), { board, columns, view, models, sort, change });
     count.textContent = `${models.length} of ${board.models.length} models`;
     host("verdict").textContent = board.verdicts[view.subset];
     for (const update of plots) update({ board, view: { ...view }, models, pictures });

@@ -104,8 +104,10 @@ zs.plot = (host, part) => {
   const numbers = zs.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${part.title}: numbers` });
   const details = zs.el("details", { class: "numbers", ontoggle: () => tell() }, zs.el("summary", {}, "The numbers as a table"), numbers);
   let context = null, seen = false, width = 0;
-  const tell = () => {
+  const ready = async () => { if (part.load) Object.assign(context, await part.load()); };
+  const tell = async () => {
     if (!details.open || !context) return;
+    await ready();
     const { head, rows } = part.table(context);
     numbers.replaceChildren(zs.el("table", {}, zs.el("caption", { class: "hidden" }, part.title),
       zs.el("thead", {}, zs.el("tr", {}, head.map((text, i) => zs.el("th", { scope: "col", class: i ? "" : "word" }, text)))),
@@ -113,7 +115,7 @@ zs.plot = (host, part) => {
   };
   const draw = async () => {
     if (!seen || !context) return;
-    if (part.load) Object.assign(context, await part.load());
+    await ready();
     width = Math.max(260, canvas.clientWidth);
     const drawn = part.draw(context, width);
     canvas.replaceChildren(drawn.svg ?? zs.el("p", { class: "soft" }, "Nothing to show."));

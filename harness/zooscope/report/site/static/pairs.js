@@ -38,7 +38,7 @@ zs.pairs = (board, name) => {
           const group = zs.svg("g", { class: sure ? "sure" : "unsure" },
             zs.svg("rect", { class: better ? "better" : "worse", x, y, width: size - 1, height: high - 1, "fill-opacity": (0.08 + 0.72 * Math.abs(one[0]) / most).toFixed(2) }),
             zs.svg("text", { x: x + size / 2 - 0.5, y: y + high / 2 + 4, "text-anchor": "middle", "aria-hidden": "true" },
-              (size > 40 ? short(one[0]) : "") + (sure ? (sure > 0 ? "▲" : "▼") : "")));
+              (size > 34 ? short(one[0]) : "") + (sure && (size > 50 || size <= 34) ? (sure > 0 ? "▲" : "▼") : "")));
           const words = sure ? (sure > 0 ? "surely better" : "surely worse") : "cannot be told apart";
           return zs.tip(group, `${board.models[i].name} less ${board.models[j].name}: ${zs.said(one, zs.signed)}; ${words}`);
         });
@@ -46,7 +46,7 @@ zs.pairs = (board, name) => {
       svg.append(...rows.flat());
       zs.rove(rows.map((row, r) => row.filter((_, c) => c !== r)));
       const rest = context.models.length - list.length;
-      return { svg, note: `Row less column, columns numbered as rows. ▲ surely better, ▼ surely worse (the paired interval leaves out 0); blue is better, orange worse.${rest ? ` Of the models in the table, the best ${found.rows.length} of the board are compared.` : ""}` };
+      return { svg, note: `Row less column, columns numbered as rows. ${size > 50 || size <= 34 ? "▲ surely better, ▼ surely worse" : "Framed: surely better or worse"} (the paired interval leaves out 0); blue is better, orange worse.${rest ? ` Of the models in the table, the best ${found.rows.length} of the board are compared.` : ""}` };
     },
     table: context => {
       const list = compared(context), found = context.pairs[context.view.subset];

@@ -76,20 +76,26 @@ zs.shown = (board, columns, view) => {
     zs.compare(column.value(a, view), column.value(b, view), view.down) || ranked(a) - ranked(b));
 };
 
-/** Draws the table into its host; sort(column) is called when a head is pressed. */
-zs.table = (host, { board, columns, view, models, sort }) => {
+/** So many rows are shown before anybody asks for more: what comes below must stay in reach. */
+zs.AT_FIRST = 50;
+
+/** Draws the table into its host; sort(column) is called when a head is pressed, change(part) when more rows are wanted. */
+zs.table = (host, { board, columns, view, models, sort, change }) => {
   const visible = columns.filter(column => column.always || view.columns.has(column.key));
   const head = visible.map(column => zs.el("th", {
     scope: "col", class: `${column.word ? "word" : ""} ${column.score ? "score" : ""} c-${column.key.replace(/[^a-z0-9]/g, "-")}`, title: column.help,
     "aria-sort": view.sort === column.key ? (view.down ? "descending" : "ascending") : null,
   }, zs.el("button", { type: "button", "data-key": column.key, onclick: () => sort(column) }, column.label)));
-  const rows = models.map(i => zs.el("tr", {}, visible.map(column => zs.el(column.key === "name" ? "th" : "td", {
+  const shown = view.long ? models : models.slice(0, zs.AT_FIRST);
+  const rows = shown.map(i => zs.el("tr", {}, visible.map(column => zs.el(column.key === "name" ? "th" : "td", {
     class: `${column.word ? "word" : ""} ${column.main ? "main" : ""} c-${column.key.replace(/[^a-z0-9]/g, "-")}`,
     scope: column.key === "name" ? "row" : null,
   }, column.cell(i, view)))));
   const focused = host.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const caption = zs.el("caption", { class: "hidden" }, `${board.title}, ${view.subset}: models with their scores`);
   const table = zs.el("table", { class: "ranking" }, caption, zs.el("thead", {}, zs.el("tr", {}, head)), zs.el("tbody", {}, rows));
-  host.replaceChildren(zs.el("div", { class: "scroll", role: "region", "aria-label": "Ranking, scrolls sideways", tabindex: "0" }, table));
+  const more = shown.length < models.length
+    ? zs.el("button", { type: "button", onclick: () => change({ long: true }) }, `Show all ${models.length} models`) : "";
+  host.replaceChildren(zs.el("div", { class: "scroll", role: "region", "aria-label": "Ranking, scrolls sideways", tabindex: "0" }, table), more);
   if (focused) host.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
 };
