@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
 from zooscope.metrics import METRICS
@@ -16,6 +16,9 @@ from zooscope.report.pareto import front
 
 KINDS = {"package": "o", "baseline": "s", "labels": "D"}
 NAMED = 30
+_NEAR = 3
+"""Pixels around a point that no name may cover."""
+
 _PLACES = ((4, 4, "left", "bottom"), (4, -4, "left", "top"), (-4, 4, "right", "bottom"), (-4, -4, "right", "top"))
 
 
@@ -53,10 +56,13 @@ def _cost(board: Board, subset: str, name: str, cost_of: Callable[[BoardRow], fl
         marker = KINDS.get(str(row.result.run["model"].get("kind")), "o")
         face = COLOURS[0] if index in best else "white"
         axes.plot(place, score, marker, markersize=4.5, markerfacecolor=face, markeredgecolor=COLOURS[0], zorder=3)
-    axes.set(xscale="log", xlabel=name, ylabel=metric.label, xlim=(min(places) / 1.5, max(places) * 1.5))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    low, high = min(places) / 1.5, max(places) * 1.5
+    axes.set(xscale="log", xlabel=name, ylabel=metric.label, xlim=(low, high))
+    ticks = [tick for tick in LogLocator(subs=(1, 2, 5)).tick_values(low, high) if low <= tick <= high]
     if 0.0 in costs:
-        axes.set_xlabel(f"{name} (leftmost: none)")
+        ticks = [nothing, *(tick for tick in ticks if tick > 1.5 * nothing)]
+    axes.set_xticks(ticks, ["none" if 0.0 in costs and tick == nothing else f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
     axes.grid(visible=True)
     order = [*best, *(index for index in range(len(rows)) if index not in best)][:NAMED]
     _name(axes, [(label(rows[index]), places[index], scores[index]) for index in order])
@@ -67,7 +73,10 @@ def _name(axes: Axes, points: Sequence[tuple[str, float, float]]) -> None:
     """Write names beside their points, where there is room for one."""
     figure = axes.figure
     figure.canvas.draw()
-    taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in axes.transData.transform([p[1:] for p in points])]
+    taken = [
+        Bbox.from_bounds(x - _NEAR, y - _NEAR, 2 * _NEAR, 2 * _NEAR)
+        for x, y in axes.transData.transform([point[1:] for point in points])
+    ]
     inside = axes.get_window_extent()
     for name, x, y in points:
         for dx, dy, ha, va in _PLACES:

@@ -31,7 +31,7 @@ def pairs(board: Board, subset: str) -> Figure | None:
             if one is not None:
                 sure = _surely(one)
                 dark = "white" if abs(one.score) > 0.7 * most else "black"
-                text = f"{one.score:+.2f}".replace("0.", ".") + (("", "▲", "▼")[sign * sure] if sure else "")
+                text = _short(one.score) + (("", "▲", "▼")[sign * sure] if sure else "")
                 weight = "bold" if sure else "normal"
                 axes.text(j, i, text, ha="center", va="center", fontsize=5.5, color=dark, fontweight=weight)
     axes.set_yticks(range(len(rows)), [f"{label(row)}  {number}" for number, row in enumerate(rows, 1)])
@@ -41,6 +41,11 @@ def pairs(board: Board, subset: str) -> Figure | None:
     axes.spines[:].set_visible(False)
     axes.set_title(f"{METRICS[RANKED_BY].label}: row less column", fontsize=7, loc="left")
     return figure
+
+
+def _short(value: float) -> str:
+    """Two digits with a sign."""
+    return "0" if abs(value) < 0.005 else f"{value:+.2f}".replace("0.", ".").replace("-", "−")
 
 
 def _surely(one: Estimate) -> int:

@@ -3,6 +3,7 @@
 import math
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from zooscope.metrics import METRICS
 from zooscope.report.board import RANKED_BY, Board
@@ -24,7 +25,7 @@ def strata(board: Board) -> Figure | None:
     for axes, subset in zip(panels, found, strict=False):
         for series, row in enumerate(rows):
             estimate = row.standings[subset.name].scores[RANKED_BY]
-            axes.barh(-series, estimate.score, height=0.72, color=COLOURS[series], alpha=0.85, label=label(row))
+            axes.barh(-series, estimate.score, height=0.72, color=COLOURS[series], alpha=0.85)
             axes.plot(estimate.score, -series, MARKERS[series], color="black", markersize=2.2)
             if estimate.low is not None and estimate.high is not None:
                 axes.plot([estimate.low, estimate.high], [-series, -series], color="black", linewidth=0.8)
@@ -34,9 +35,15 @@ def strata(board: Board) -> Figure | None:
         axes.grid(visible=True, axis="x")
     for axes in panels[len(found) :]:
         axes.set_axis_off()
-    figure.supxlabel(METRICS[RANKED_BY].label, fontsize=7)
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3)
+    for axes in panels[max(0, len(found) - COLUMNS) : len(found)]:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel(METRICS[RANKED_BY].label)
+    handles = [
+        Line2D([], [], color=COLOURS[n], marker=MARKERS[n], linewidth=5, markersize=2.2, markeredgecolor="black",
+               markerfacecolor="black", label=label(row))
+        for n, row in enumerate(rows)
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
