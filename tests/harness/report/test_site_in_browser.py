@@ -3,12 +3,18 @@
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from zooscope.data import Dataset, load_dataset
+from zooscope.data.folder import write_folder
 from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.write import board_of, write_board
+from zooscope.rows import plan_rows, run_row
+from zooscope.store import Results
 
 selenium = pytest.importorskip("selenium", reason="needs selenium (the extra `test`)")
 CHROMIUM = next((found for name in ("chromium", "google-chrome", "chrome") if (found := shutil.which(name))), None)
@@ -222,6 +228,28 @@ def test_a_dot_leads_to_its_image_where_layers_errors_images_and_models_switch_b
     press(benchmark, "b")
     wait(benchmark, "return document.querySelector('.right .verdict').textContent.includes('objects hit')")
     assert benchmark.execute_script("return document.querySelector('.stage').ariaLabel").startswith("Image ")
+
+
+def test_images_of_any_name_open(browser: Any, demo: Dataset, tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    names = ("a #1 100%", "Клетка & <b>")
+    images = [replace(sample, id=name) for sample, name in zip(demo.only("test"), names, strict=False)]
+    write_folder(tmp_path / "my cells", [(sample, "test") for sample in images])
+    data, results = load_dataset(tmp_path / "my cells"), Results(tmp_path)
+    run_row(plan_rows(["baseline:otsu-watershed@1"], data)[0], results)
+    page = write_board(board_of(results, data.only("test")), tmp_path, data.only("test"))
+    browser.get(page.with_name("image.html").as_uri())
+    seen: set[str] = set()
+    for _ in names:
+        wait(browser, "return document.querySelector('.stage img')?.naturalWidth")
+        seen.add(browser.execute_script("return document.querySelectorAll('.viewer .pairs dd')[1].textContent"))
+        address = browser.execute_script("return location.hash")
+        press(browser, Keys.ARROW_RIGHT)
+        wait(browser, f"return location.hash !== {address!r}")
+        shown = "document.querySelectorAll('.viewer dd')[1].textContent.slice(0, 12)"
+        wait(browser, f"return document.title.startsWith({shown})")
+    assert seen == set(names)
 
 
 @pytest.mark.parametrize("page", PAGES)

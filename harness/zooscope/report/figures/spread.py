@@ -20,7 +20,7 @@ def spread(board: Board) -> Figure | None:
     if not rows:
         return None
     metric = METRICS[RANKED_BY]
-    figure = new_figure(WIDE_IN, 0.5 + 0.42 * len(rows))
+    figure = new_figure(WIDE_IN, 0.7 + 0.42 * len(rows))
     axes = figure.subplots()
     scores = [image_scores(metric, board.records(row)) for row in rows]
     low, high = np.nanmin(scores), np.nanmax(scores)

@@ -20,7 +20,7 @@ def strata(board: Board) -> Figure | None:
     if not found or not rows:
         return None
     lines = math.ceil(len(found) / COLUMNS)
-    figure = new_figure(WIDE_IN, 0.35 + lines * (0.42 + 0.15 * len(rows)))
+    figure = new_figure(WIDE_IN, 0.6 + lines * (0.65 + 0.12 * len(rows)))
     panels = figure.subplots(lines, COLUMNS, sharex=True, squeeze=False).ravel()
     for axes, subset in zip(panels, found, strict=False):
         for series, row in enumerate(rows):
