@@ -11,7 +11,7 @@ from scipy.special import expit
 from zooscope.data import Dataset
 from zooscope.errors import UsageError
 from zooscope.metrics import METRICS, measure
-from zooscope.metrics.metric import ratio
+from zooscope.metrics.metric import Metric, ratio
 from zooscope.stats import INTERVALS, MIN_GROUPS, GroupBootstrap, Rank, Resampled, ranks_of
 
 Records = dict[str, np.ndarray]
@@ -97,6 +97,19 @@ def test_all_metrics_at_once_are_the_same_as_one_at_a_time(demo: Dataset):
         if not np.isnan(alone.score):
             ends = [float(end) for end in INTERVALS["expanded-percentile"](alone, 0.95)]
             assert [together[name].low, together[name].high] == pytest.approx(ends)
+
+
+def test_metrics_of_two_and_of_three_sums_are_estimated_beside_each_other():
+    def share_of_all(first: np.ndarray, *others: np.ndarray) -> np.ndarray:
+        return first / (first + sum(others))
+
+    two = Metric("two@1", "", "", lambda r: (r["tp50"], r["true"]), share_of_all)
+    three = Metric("three@1", "", "", lambda r: (r["tp50"], r["true"], r["predicted"]), share_of_all)
+    bootstrap, records = GroupBootstrap(GROUPS), made_up(40)
+    together = bootstrap.estimates([three, two], records)
+    assert together == {metric.name: bootstrap.estimate(metric, records) for metric in (three, two)}
+    assert list(together) == ["three@1", "two@1"]
+    assert together["two@1"].score == pytest.approx(records["tp50"].sum() / (records["tp50"] + records["true"]).sum())
 
 
 def test_draws_are_with_replacement_and_of_as_many_groups_as_there_are():

@@ -109,9 +109,10 @@ INTERVALS: Mapping[str, Interval] = {
 }
 
 INTERVAL = "expanded-percentile"
-"""What the leaderboard shows: of the three, the one that covers best in simulations of our data sets' groups.
+"""What the leaderboard shows: of the three, the one that covers scores per image and their differences best.
 
-reports/statistics/coverage.md has the numbers, `tools/coverage.py` makes them.
+Simulated with the groups of our data sets; for pooled scores of unlike images all three fall short, `bca` a little
+less. reports/statistics/coverage.md has the numbers, `tools/coverage.py` makes them.
 """
 
 
