@@ -26,7 +26,7 @@ def test_the_wheel_carries_cards_demo_set_and_weights_and_nothing_else(wheel: Pa
     assert sum(name.startswith("zooscope/bundled/datasets/demo/images/") for name in names) == 13
     assert "zooscope/bundled/weights/nuclei-tiny.zip" in names
     assert "zooscope/report/site/templates/benchmark.html.j2" in names
-    assert "zooscope/report/site/static/site.css" in names
+    assert "zooscope/report/site/static/benchmark.js" in names
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"zooscope", "zooscope_zoo"}
 
@@ -47,4 +47,5 @@ def test_an_installed_wheel_runs_the_demo_far_from_the_checkout(wheel: Path, tmp
     assert "nuclei-tiny" in told
     page = Path(told.rpartition("page: ")[2].strip())
     assert page.is_relative_to(tmp_path / "cache")
-    assert "nuclei-tiny" in page.read_text()
+    assert "nuclei-tiny" in page.with_name("board.js").read_text()
+    assert (page.parents[2] / "static" / "benchmark.js").is_file()

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from zooscope.errors import PackageError
 from zooscope.lints import Finding, lints, operations
 from zooscope.package import RUNS_HERE, open_package
-from zooscope.package_files import PackageFiles, read_rdf
+from zooscope.package_files import PackageFiles, read_card, read_rdf
 
 TIME_LIMIT_S = 600.0
 PARITY = 1e-4
@@ -65,7 +65,7 @@ def check(path: Path, *, trust: bool = False, time_limit_s: float = TIME_LIMIT_S
     if description is None:
         return
     yield _ranked(path)
-    yield from lints(rdf, description, _card(files, rdf))
+    yield from lints(rdf, description, read_card(files, rdf))
     if damaged:
         yield Finding("warning", "tests", "not run, because files are damaged")
         return
@@ -150,12 +150,6 @@ def _ranked(path: Path) -> Finding:
     except PackageError as error:
         return Finding("warning", "zooscope", f"cannot rank it: {error}")
     return Finding("ok", "zooscope", f"ranks it with the decoder {choice.id}@{choice.version}")
-
-
-def _card(files: PackageFiles, rdf: Mapping[str, Any]) -> str | None:
-    named = rdf.get("documentation")
-    name = str(named.get("source") if isinstance(named, Mapping) else named).removeprefix("./")
-    return files.read(name).decode("utf-8", errors="replace") if name in files.names else None
 
 
 def _runnable(description: Any, *, trust: bool) -> Iterator[Finding]:

@@ -210,10 +210,11 @@ def report(
     site: Annotated[
         bool, typer.Option("--site", help="Only the site: pages of benchmarks, models and images.")
     ] = False,
+    figures: Annotated[bool, typer.Option("--figures", help="Only the figures: each plot as PNG and SVG.")] = False,
     reports: Reports = Path("reports"),
     as_json: Json = False,
 ) -> None:
-    """Write the leaderboards of all results: Markdown, CSV, JSON and the site; or the site alone."""
+    """Write the leaderboards of all results: Markdown, CSV, JSON and the site; or the site or the figures alone."""
     from zooscope.data import load_dataset
     from zooscope.report import tables
     from zooscope.report.write import write_reports
@@ -221,19 +222,18 @@ def report(
 
     own = load_dataset(dataset) if dataset and (Path(dataset).is_dir() or dataset.endswith(".toml")) else None
     told = list[Any]()
-    processes = os.cpu_count() or 1
-    for board, page in write_reports(
-        Results(reports), dataset=dataset, own=own, site_alone=site, processes=processes, progress=True
-    ):
+    wanted = {"site": site, "figures": figures, "processes": os.cpu_count() or 1}
+    for board, written in write_reports(Results(reports), dataset=dataset, own=own, **wanted, progress=True):
         if as_json:
             told.append(tables.plain(board))
-        elif site:
-            typer.echo(page)
+        elif site or figures:
+            for path in written:
+                typer.echo(path)
         else:
-            _show(board, page, quiet=False)
+            _show(board, written[0], quiet=False)
     if as_json:
         _print_json(told)
-    else:
+    elif not figures or site:
         typer.echo(f"site: {(reports / 'site' / 'index.html').resolve()}")
 
 

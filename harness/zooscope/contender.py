@@ -18,6 +18,9 @@ from zooscope.data.card import Card
 from zooscope.errors import PackageError
 from zooscope.runkey import digest_of
 
+MOST_OF_A_CARD = 20_000
+"""Characters of a model card that stand in every row of its model."""
+
 Decode = Callable[..., tuple[NDArray[np.int32], Mapping[str, NDArray[np.generic]]]]
 
 
@@ -157,6 +160,7 @@ def _package(
             "tags": list(package.tags),
             "training_data": [dict(item) for item in package.training_data],
             "size_bytes": package.weights[chosen].size_bytes,
+            **({"card": package.card[:MOST_OF_A_CARD]} if package.card else {}),
         },
         protocol={
             "weights": chosen,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooscope.errors import PackageError
-from zooscope.package_files import PackageFiles, read_rdf
+from zooscope.package_files import PackageFiles, read_card, read_rdf
 from zooscope.predict.tiling import AxisSize
 from zooscope.runkey import digest_of
 
@@ -76,7 +76,10 @@ class DecoderChoice:
 
 @dataclass(frozen=True)
 class Package:
-    """What a package says of itself. `digest` covers what it computes with: tensors, processing, decoder, weights."""
+    """What a package says of itself. `digest` covers what it computes with: tensors, processing, decoder, weights.
+
+    `card` is its documentation's text, None where that is not in the package.
+    """
 
     path: Path
     name: str
@@ -91,6 +94,7 @@ class Package:
     input: InputTensor
     output: OutputTensor
     decoder: DecoderChoice | None
+    card: str | None = field(repr=False)
     description: Any = field(repr=False)
 
     def choose_weights(self, wanted: str | None = None) -> str:
@@ -148,6 +152,7 @@ def _open(path: Path) -> Package:
         input=_input(input_descr),
         output=_output(output_descr, input_descr, _tested_channels(files, rdf)),
         decoder=_decoder(ours.get("decoder")),
+        card=read_card(files, rdf),
         description=description,
     )
 

@@ -1,6 +1,7 @@
 """The files of a package, wherever they lie: in a zip or in a folder; its description as plain YAML."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ def read_rdf(files: PackageFiles) -> dict[str, Any]:
         found = rdf.get("type") if isinstance(rdf, dict) else type(rdf).__name__
         raise PackageError(f"its description is of type '{found}', not 'model'")
     return rdf
+
+
+def read_card(files: PackageFiles, rdf: Mapping[str, Any]) -> str | None:
+    """The model card: text of the documentation that a description names; None where that is not in the package."""
+    named = rdf.get("documentation")
+    name = str(named.get("source") if isinstance(named, Mapping) else named).removeprefix("./")
+    return files.read(name).decode("utf-8", errors="replace") if name in files.names else None
 
 
 def file_digest(path: Path) -> str:

@@ -214,16 +214,15 @@ def test_demo_runs_from_end_to_end_in_an_empty_cache_without_a_network(
     assert 0.6 < score["score"] < 0.8
     assert score["low"] < score["score"] < score["high"]
     assert tiny["trained_on"] is None
-    assert (fresh_cache / "demo" / "site" / "benchmarks" / "demo" / "index.html").is_file()
+    page = fresh_cache / "demo" / "site" / "benchmarks" / "demo" / "index.html"
+    assert page.is_file()
     assert list(tmp_path.iterdir()) == [fresh_cache], "nothing is left where it was called"
 
     monkeypatch.setattr(process, "ModelProcess", no_network)
     again = zooscope("demo")
     assert again.code == 0
     assert "nuclei-tiny" in again.out
-    assert f"page: {fresh_cache / 'demo' / 'site' / 'benchmarks' / 'demo' / 'index.html'}" in again.out.replace(
-        "\n", ""
-    )
+    assert f"page: {page}" in again.out.replace("\n", "")
 
 
 class Impatient(process.ModelProcess):
@@ -289,7 +288,14 @@ def test_score_ranks_label_images_beside_models(
     assert board["rows"][0]["trained_on"] == "its training data is declared as 'mine'"
     written = {path.relative_to(reports).as_posix() for path in reports.rglob("*mine.*") if path.is_file()}
     assert written == {f"leaderboards/mine.{kind}" for kind in ("md", "csv", "json")}
-    assert (reports / "site" / "benchmarks" / "mine" / "index.html").is_file()
+    assert "oracle" in (reports / "site" / "benchmarks" / "mine" / "board.js").read_text()
+    page = reports / "site" / "benchmarks" / "mine" / "index.html"
+    page.unlink()
+    made = zooscope("report", "--site", "--reports", reports)
+    assert (made.code, made.out.split()) == (0, [str(page), "site:", str(reports / "site" / "index.html")])
+    assert page.is_file()
+    drawn = zooscope("report", "--figures", "--reports", reports)
+    assert str(reports / "figures" / "mine" / "ap-curve.svg") in drawn.out.split()
     assert json.loads((reports / "leaderboards" / "mine.json").read_text()) == board
 
 

@@ -1,1 +1,1 @@
-"""Reports: results -> leaderboards as Markdown, CSV, JSON and one HTML page a data set."""
+"""Reports: results -> leaderboards as Markdown, CSV, JSON and a static site, and figures."""

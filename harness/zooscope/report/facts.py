@@ -38,5 +38,6 @@ def command(run: Run) -> str:
     name = model["id"] if model.get("kind") == "baseline" else model["name"] + ("" if shipped else ".zip")
     words = ["zooscope", "run", "--model", name, *where]
     if "weights" in protocol:
+        words += ["--decoder", str(protocol["decoder"]).partition("@")[0]]
         words += ["--weights", protocol["weights"], "--device", protocol.get("device", "auto")]
     return shlex.join(words)

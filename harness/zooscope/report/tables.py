@@ -71,7 +71,7 @@ def plain(board: Board) -> dict[str, Any]:
         {
             "model": row.name,
             **{key: row.result.run[key] for key in _OF_A_RUN},
-            "about": row.result.run["model"],
+            "about": {key: value for key, value in row.result.run["model"].items() if key != "card"},
             "standings": {
                 name: {
                     "rank": s.rank,

@@ -1,4 +1,4 @@
-"""Writes what is made of a reports folder's results: tables to keep in git, a site to look at."""
+"""Writes what is made of a reports folder's results: tables and figures to keep in git, a site to look at."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -20,7 +20,7 @@ from zooscope.report.site.build import finish_site, forget_others
 from zooscope.runkey import digest_of
 from zooscope.store import Result, Results
 
-SITE = "site"
+SITE, FIGURES = "site", "figures"
 
 
 def write_board(board: Board, reports: Path, data: Dataset | None, *, progress: bool = False) -> Path:
@@ -51,6 +51,8 @@ class Wanted:
     split: str
     own: Dataset | None
     tables: bool
+    site: bool
+    figures: bool
 
 
 def write_reports(
@@ -58,11 +60,12 @@ def write_reports(
     *,
     dataset: str | None = None,
     own: Dataset | None = None,
-    site_alone: bool = False,
+    site: bool = False,
+    figures: bool = False,
     processes: int = 1,
     progress: bool = False,
-) -> Iterator[tuple[Board, Path]]:
-    """Write the tables and the site of all results, one board at a time; or the site alone.
+) -> Iterator[tuple[Board, list[Path]]]:
+    """Write what is asked for of all results, one board at a time; the tables and the site if nothing is.
 
     Parameters
     ----------
@@ -72,22 +75,25 @@ def write_reports(
 
     Yields
     ------
-    Each board with the path of its page. After the last one the site's first page is written.
+    Each board with the paths of its page and its figures. After the last one the site's first page is written.
     """
+    everything = not (site or figures)
     id = own.card.id if own else dataset
     wanted = [
-        Wanted(results.reports, name, split, own, tables=not site_alone) for name, split in splits(results, dataset=id)
+        Wanted(results.reports, name, split, own, tables=everything, site=site or everything, figures=figures)
+        for name, split in splits(results, dataset=id)
     ]
     names: list[str] = []
-    for board, page in _written(wanted, processes, progress=progress):
+    for board, written in _written(wanted, processes, progress=progress):
         names.append(board_name(board))
-        yield board, page
-    if id is None:
-        forget_others(results.reports / SITE, names)
-    finish_site(results.reports / SITE, changed=None if id is None else names)
+        yield board, written
+    if site or everything:
+        if id is None:
+            forget_others(results.reports / SITE, names)
+        finish_site(results.reports / SITE, changed=None if id is None else names)
 
 
-def _written(wanted: Sequence[Wanted], processes: int, *, progress: bool) -> Iterator[tuple[Board, Path]]:
+def _written(wanted: Sequence[Wanted], processes: int, *, progress: bool) -> Iterator[tuple[Board, list[Path]]]:
     if processes < 2 or len(wanted) < 2:
         yield from (_write(one, progress=progress) for one in wanted)
         return
@@ -95,36 +101,36 @@ def _written(wanted: Sequence[Wanted], processes: int, *, progress: bool) -> Ite
         yield from track(pool.map(_write_apart, wanted), "leaderboards", len(wanted), show=progress)
 
 
-def _write_apart(wanted: Wanted) -> tuple[Board, Path]:
+def _write_apart(wanted: Wanted) -> tuple[Board, list[Path]]:
     """In a process of a pool: one thread each, and the board comes back without the records of its images."""
     with threadpool_limits(1):
-        board, page = _write(wanted, progress=False)
+        board, written = _write(wanted, progress=False)
     rows = [replace(row, result=Result(row.result.folder, row.result.run)) for row in board.rows]
-    return replace(board, rows=rows), page
+    return replace(board, rows=rows), written
 
 
-def _write(wanted: Wanted, *, progress: bool) -> tuple[Board, Path]:
+def _write(wanted: Wanted, *, progress: bool) -> tuple[Board, list[Path]]:
     results = Results(wanted.reports)
     rows = list(results.all(dataset=wanted.dataset, split=wanted.split))
     board = _newest_content(rows, brief=not wanted.tables)
-    name = board_name(board)
+    name, written = board_name(board), list[Path]()
     if wanted.tables:
         write_tables(board, wanted.reports)
-    data = wanted.own.only(board.split) if wanted.own and wanted.own.digest == board.digest else data_of(board)
-    page = write_benchmark(board, wanted.reports / SITE, name=name, data=data, progress=progress)
-    return board, page.resolve()
+    if wanted.site:
+        data = wanted.own.only(board.split) if wanted.own and wanted.own.digest == board.digest else data_of(board)
+        page = write_benchmark(board, wanted.reports / SITE, name=name, data=data, progress=progress)
+        written.append(page.resolve())
+    if wanted.figures:
+        from zooscope.report.figures.write import write_figures  # matplotlib takes a second to load
+
+        written += [path.resolve() for path in write_figures(board, wanted.reports / FIGURES / name)]
+    return board, written
 
 
 def board_of(results: Results, data: Dataset) -> Board:
     """The leaderboard of a split: all rows that stand on its very content."""
     found = results.all(dataset=data.name, split=str(data.split))
     return make_board(standing([row for row in found if row.run["dataset"]["digest"] == data.digest]), data.card)
-
-
-def boards(results: Results, *, dataset: str | None = None) -> Iterator[Board]:
-    """The leaderboards of all results, or of one data set's, one at a time."""
-    for name, split in splits(results, dataset=dataset):
-        yield _newest_content(list(results.all(dataset=name, split=split)), brief=False)
 
 
 def splits(results: Results, *, dataset: str | None = None) -> list[tuple[str, str]]:

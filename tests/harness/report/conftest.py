@@ -7,6 +7,7 @@ import pytest
 
 from zooscope.data import Dataset
 from zooscope.report.board import Board, make_board
+from zooscope.report.write import write_board
 from zooscope.rows import plan_rows, run_row
 from zooscope.store import Results
 
@@ -28,3 +29,10 @@ def reports(demo: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def board(reports: Path, demo: Dataset) -> Board:
     """Those rows, ranked."""
     return make_board(list(Results(reports).all(dataset="demo@1", split="test")), demo.card)
+
+
+@pytest.fixture(scope="session")
+def site(reports: Path, board: Board, demo: Dataset) -> Path:
+    """Their site, with pictures."""
+    write_board(board, reports, demo.only("test"))
+    return reports / "site"

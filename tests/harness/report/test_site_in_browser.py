@@ -1,67 +1,278 @@
-"""The site's pages in headless Chromium, opened as files: scripts draw tables and plots without an error."""
+"""The site as a reader uses it, in headless Chromium; skipped where that or its driver is not installed."""
 
-import re
 import shutil
-import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from zooscope.data import Dataset
-from zooscope.report.write import write_reports
+from zooscope.data import Dataset, load_dataset
+from zooscope.data.folder import write_folder
+from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.write import board_of, write_board
+from zooscope.rows import plan_rows, run_row
 from zooscope.store import Results
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+selenium = pytest.importorskip("selenium", reason="needs selenium (the extra `test`)")
+CHROMIUM = next((found for name in ("chromium", "google-chrome", "chrome") if (found := shutil.which(name))), None)
+DRIVER = shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="needs Chromium and its driver (Debian: chromium, chromium-driver)"
+)
 
-QUIET = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-QUIET += ["--disable-background-networking", "--disable-component-update", "--enable-logging=stderr"]
-
-
-@pytest.fixture(scope="session")
-def site(reports: Path, demo: Dataset) -> Path:
-    """The site of the demo's rows."""
-    list(write_reports(Results(reports), dataset="demo", own=demo, site_alone=True))
-    return reports / "site"
-
-
-def drawn(page: Path, tmp_path: Path) -> str:
-    """The page's elements after its scripts ran; the test fails where one of them said anything on the console."""
-    words = [
-        str(CHROMIUM),
-        *QUIET,
-        "--virtual-time-budget=4000",
-        "--dump-dom",
-        f"--user-data-dir={tmp_path}",
-        page.resolve().as_uri(),
-    ]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
-    said = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert not said, said
-    assert done.returncode == 0
-    return done.stdout
+PAGES = (
+    "index.html",
+    "benchmarks/demo/index.html",
+    "benchmarks/demo/image.html",
+    "models/baseline-otsu-watershed.html",
+)
+PHONE = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": False}
 
 
-def test_a_data_sets_page_draws_its_table_and_its_plots(site: Path, tmp_path: Path):
-    (page,) = site.glob("benchmarks/*/index.html")
-    dom = drawn(page, tmp_path)
-    table = dom[dom.index('id="table"') : dom.index('id="plots"')]
-    assert {"baseline-otsu-watershed", "baseline-local-threshold"} <= set(re.findall(r"baseline-[a-z-]+", table))
-    assert 'aria-sort="' in table
-    for plot in ("curve", "cost", "strata", "spread", "pairs"):
-        assert "<svg" in dom[dom.index(f'id="plot-{plot}"') :], plot
-    assert "needs TensorFlow or Keras" in dom, "the failure stands with its reason"
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,900", "--no-first-run"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    driver.set_script_timeout(20)
+    yield driver
+    driver.quit()
 
 
-def test_the_first_page_and_each_models_page_open(site: Path, tmp_path: Path):
-    assert "benchmarks/demo" in drawn(site / "index.html", tmp_path)
-    pages = sorted((site / "models").glob("*.html"))
-    assert len(pages) == 3
-    assert "zooscope run" in drawn(pages[0], tmp_path)
+@pytest.fixture
+def browser(chromium: Any) -> Iterator[Any]:
+    """The browser on no page; whatever a test does, its console must stay without an error."""
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.get("about:blank")
+    chromium.get_log("browser")
+    yield chromium
+    assert [line["message"] for line in chromium.get_log("browser")] == []
 
 
-def test_pages_need_nothing_from_elsewhere(site: Path):
-    for page in [*site.rglob("*.html"), *site.rglob("*.js"), *site.rglob("*.css")]:
-        text = page.read_text()
-        assert not re.search(r'<(?:script|link|img)[^>]+(?:src|href)="https?:', text), page
-        assert not re.search(r"url\(https?:|fetch\(", text), page
+def wait(browser: Any, script: str) -> Any:
+    """What a script returns as soon as that is true of the page."""
+    end = time.monotonic() + 15
+    while not (found := browser.execute_script(script)):
+        assert time.monotonic() < end, f"never came true: {script}"
+        time.sleep(0.05)
+    return found
+
+
+def column(browser: Any, name: str) -> list[str]:
+    """The first number or word of a column's cells."""
+    cells = "[...document.querySelectorAll(`tbody .c-${arguments[0]}`)]"
+    return browser.execute_script(
+        f"return {cells}.map(one => (one.querySelector('.value, a') ?? one).textContent)", name
+    )
+
+
+@pytest.fixture
+def benchmark(browser: Any, site: Path) -> Any:
+    browser.get((site / "benchmarks" / "demo" / "index.html").as_uri())
+    wait(browser, "return document.querySelector('.ranking')")
+    return browser
+
+
+def press(browser: Any, key: str) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    ActionChains(browser).send_keys(key).perform()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_from_a_file_with_all_its_pictures_and_without_an_error(
+    browser: Any, site: Path, page: str
+) -> None:
+    browser.get((site / page).as_uri())
+    browser.execute_script("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    height = browser.execute_script("return document.documentElement.scrollHeight")
+    for top in range(0, height, 400):
+        browser.execute_script("window.scrollTo(0, arguments[0])", top)
+        time.sleep(0.05)
+    wait(browser, "return [...document.images].every(image => image.complete && image.naturalWidth)")
+    if page != "index.html":
+        wait(browser, "return document.images.length")
+    wait(browser, "return document.querySelector('#main h1').textContent.trim()")
+
+
+def test_a_column_sorts_both_ways_and_says_so(benchmark: Any, board: Board) -> None:
+    scores = [row.standings["all"].scores["ap75.per-image@1"].score for row in board.rows]
+    head = "document.querySelector('thead .c-ap75-per-image-1')"
+    for direction, expected in (("descending", sorted(scores, reverse=True)), ("ascending", sorted(scores))):
+        benchmark.execute_script(f"{head}.querySelector('button').click()")
+        assert column(benchmark, "ap75-per-image-1") == [f"{score:.3f}" for score in expected]
+        assert benchmark.execute_script(f"return {head}.getAttribute('aria-sort')") == direction
+        assert benchmark.execute_script("return document.activeElement.tagName") in ("BUTTON", "BODY")
+
+
+def test_filters_leave_what_they_say_and_tell_how_many(benchmark: Any) -> None:
+    def count() -> str:
+        return benchmark.execute_script("return document.querySelector('[role=status].count').textContent")
+
+    assert count() == "2 of 2 models"
+    search = benchmark.find_element("css selector", "input[type=search]")
+    search.send_keys("otsu")
+    assert column(benchmark, "name") == ["baseline-otsu-watershed"]
+    assert count() == "1 of 2 models"
+    search.send_keys(" nothing has this name")
+    assert (column(benchmark, "name"), count()) == ([], "0 of 2 models")
+    search.clear()
+    limit = benchmark.find_element("css selector", "input[type=number]")
+    limit.send_keys("0")
+    assert count() == "0 of 2 models"
+
+
+def test_a_subset_shows_its_own_scores_and_verdict(benchmark: Any, board: Board) -> None:
+    before = benchmark.execute_script("return document.getElementById('verdict').textContent")
+    benchmark.execute_script("document.querySelector('input[value=histology]').click()")
+    scores = sorted((row.standings["histology"].scores[RANKED_BY].score for row in board.rows), reverse=True)
+    assert column(benchmark, "ap50-per-image-1") == [f"{score:.3f}" for score in scores]
+    after = benchmark.execute_script("return document.getElementById('verdict').textContent")
+    assert after != before
+    assert "Too few groups" in after
+
+
+def test_columns_can_be_added(benchmark: Any) -> None:
+    benchmark.execute_script("document.querySelector('.columns').open = true")
+    assert not column(benchmark, "dice-per-image-1")
+    benchmark.execute_script(
+        "[...document.querySelectorAll('.columns label')].find(label => label.textContent.trim() === 'Dice').click()"
+    )
+    assert len(column(benchmark, "dice-per-image-1")) == 2
+
+
+def test_the_theme_follows_the_system_until_the_reader_chooses(browser: Any, site: Path) -> None:
+    def lightness() -> int:
+        return browser.execute_script("return +getComputedStyle(document.body).backgroundColor.match(/[0-9]+/)[0]")
+
+    browser.get((site / "index.html").as_uri())
+    for scheme in ("dark", "light"):
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+        assert (lightness() > 128) == (scheme == "light")
+    browser.execute_script("document.getElementById('theme').click()")
+    assert lightness() < 128
+    assert browser.execute_script("return document.getElementById('theme').ariaLabel") == "Switch to the light theme"
+    browser.get((site / "benchmarks" / "demo" / "index.html").as_uri())
+    assert lightness() < 128, "the choice holds on other pages"
+    browser.execute_script("localStorage.clear()")
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+PLOTS = {"curve": "g.series", "cost": "svg a", "strata": "g.series", "spread": "svg a", "pairs": "g.sure, g.unsure"}
+
+
+@pytest.mark.parametrize("plot", PLOTS)
+def test_a_plot_draws_walks_by_keyboard_and_has_its_numbers_as_a_table(benchmark: Any, plot: str) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    benchmark.execute_script(f"document.getElementById('plot-{plot}').scrollIntoView()")
+    items = f"[...document.querySelectorAll('#plot-{plot} .canvas :is({PLOTS[plot]})')]"
+    wait(benchmark, f"return {items}.length")
+    said = benchmark.execute_script(f"return {items}.map(item => item.getAttribute('aria-label'))")
+    assert all(text and "undefined" not in text and "NaN" not in text for text in said)
+    stops = benchmark.execute_script(f"return {items}.filter(item => item.tabIndex === 0).length")
+    assert stops == 1
+    stop = f"{items}.find(item => item.tabIndex === 0)"
+    first = benchmark.execute_script(f"{stop}.focus(); return {stop}.ariaLabel")
+    assert benchmark.execute_script("return document.getElementById('tip').textContent") == first
+    press(benchmark, Keys.ARROW_RIGHT)
+    press(benchmark, Keys.ARROW_DOWN)
+    second = benchmark.execute_script("return document.activeElement.ariaLabel")
+    assert second in said
+    assert second != first
+    benchmark.execute_script(f"document.querySelector('#plot-{plot} details').open = true")
+    wait(benchmark, f"return document.querySelectorAll('#plot-{plot} details tbody tr').length")
+
+
+def test_a_dot_leads_to_its_image_where_layers_errors_images_and_models_switch_by_keys(
+    benchmark: Any, board: Board
+) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    benchmark.execute_script("document.getElementById('plot-spread').scrollIntoView()")
+    wait(benchmark, "return document.querySelector('#plot-spread svg a')")
+    click = "dispatchEvent(new MouseEvent('click', { bubbles: true }))"
+    benchmark.execute_script(f"document.querySelector('#plot-spread svg a').{click}")
+    wait(benchmark, "return document.querySelector('.stage img')?.naturalWidth")
+
+    def shown(part: str) -> bool:
+        style = f"getComputedStyle(document.querySelector('.stage {part}'))"
+        return benchmark.execute_script(f"return {style}.display !== 'none'")
+
+    assert (shown(".errors"), shown(".truth"), shown(".prediction")) == (True, False, False)
+    press(benchmark, "t")
+    assert (shown(".errors"), shown(".truth")) == (False, True)
+    press(benchmark, "i")
+    assert not any(map(shown, (".errors", ".truth", ".prediction")))
+    press(benchmark, "e")
+    press(benchmark, "1")
+    assert benchmark.execute_script("return document.querySelector('.stage').classList.contains('no-hit')")
+    first = benchmark.execute_script("return location.hash")
+    press(benchmark, Keys.ARROW_RIGHT)
+    assert benchmark.execute_script("return location.hash") != first
+    press(benchmark, Keys.ARROW_LEFT)
+    assert benchmark.execute_script("return location.hash") == first
+    wait(benchmark, f"return document.querySelector('.viewer .pairs a')?.textContent === {board.rows[0].name!r}")
+    press(benchmark, Keys.ARROW_DOWN)
+    wait(benchmark, f"return document.querySelector('.viewer .pairs a').textContent === {board.rows[1].name!r}")
+    press(benchmark, "b")
+    wait(benchmark, "return document.querySelector('.right .verdict').textContent.includes('objects hit')")
+    assert benchmark.execute_script("return document.querySelector('.stage').ariaLabel").startswith("Image ")
+
+
+def test_images_of_any_name_open(browser: Any, demo: Dataset, tmp_path: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    names = ("a #1 100%", "Клетка & <b>")
+    images = [replace(sample, id=name) for sample, name in zip(demo.only("test"), names, strict=False)]
+    write_folder(tmp_path / "my cells", [(sample, "test") for sample in images])
+    data, results = load_dataset(tmp_path / "my cells"), Results(tmp_path)
+    run_row(plan_rows(["baseline:otsu-watershed@1"], data)[0], results)
+    page = write_board(board_of(results, data.only("test")), tmp_path, data.only("test"))
+    browser.get(page.with_name("image.html").as_uri())
+    seen: set[str] = set()
+    for _ in names:
+        wait(browser, "return document.querySelector('.stage img')?.naturalWidth")
+        seen.add(browser.execute_script("return document.querySelectorAll('.viewer .pairs dd')[1].textContent"))
+        address = browser.execute_script("return location.hash")
+        press(browser, Keys.ARROW_RIGHT)
+        wait(browser, f"return location.hash !== {address!r}")
+        shown = "document.querySelectorAll('.viewer dd')[1].textContent.slice(0, 12)"
+        wait(browser, f"return document.title.startsWith({shown})")
+    assert seen == set(names)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_on_a_phone_no_page_scrolls_sideways(browser: Any, site: Path, page: str) -> None:
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    browser.get((site / page).as_uri())
+    height = browser.execute_script("return document.documentElement.scrollHeight")
+    for top in range(0, height, 400):
+        browser.execute_script("window.scrollTo(0, arguments[0])", top)
+        time.sleep(0.05)
+    page_wide, window_wide = "document.documentElement.scrollWidth", "document.documentElement.clientWidth"
+    assert browser.execute_script(f"return {page_wide} - {window_wide}") == 0
+    assert browser.execute_script("return window.innerWidth") == 390
+
+
+UNNAMED = """return [...document.querySelectorAll('button, input, select, a, table, section, [role=region]')].filter(
+  part => !(part.textContent.trim() || part.ariaLabel || part.labels?.length || part.caption
+    || part.getAttribute('aria-labelledby'))).length"""
+
+
+def test_controls_and_tables_have_names(benchmark: Any, site: Path) -> None:
+    assert benchmark.execute_script(UNNAMED) == 0
+    assert benchmark.execute_script("return [...document.querySelectorAll('table')].every(table => table.caption)")
+    benchmark.get((site / "benchmarks" / "demo" / "image.html").as_uri())
+    wait(benchmark, "return document.querySelector('.stage img')")
+    assert benchmark.execute_script(UNNAMED) == 0

@@ -6,7 +6,7 @@ import pytest
 
 from zooscope.data import Dataset, load_dataset
 from zooscope.data.folder import write_folder
-from zooscope.report.write import board_of, boards, data_of, write_board
+from zooscope.report.write import board_of, write_board, write_reports
 from zooscope.rows import plan_rows, run_row
 from zooscope.store import Results
 
@@ -28,10 +28,9 @@ def rank(folder: Path | str, reports: Path, model: str = OTSU) -> Dataset:
 
 def test_a_board_is_written_as_tables_and_a_page(demo: Dataset, reports: Path, tmp_path: Path) -> None:
     data = demo.only("test")
-    own = Path(shutil.copytree(reports, tmp_path / "own"))
-    page = write_board(board_of(Results(own), data), own, data)
-    assert page == own / "site" / "benchmarks" / "demo" / "index.html"
-    assert {path.name for path in (own / "leaderboards").iterdir()} == {"demo.md", "demo.csv", "demo.json"}
+    page = write_board(board_of(Results(reports), data), tmp_path, data)
+    assert page == tmp_path / "site" / "benchmarks" / "demo" / "index.html"
+    assert {path.name for path in (tmp_path / "leaderboards").iterdir()} == {"demo.md", "demo.csv", "demo.json"}
 
 
 def test_each_content_of_a_folder_has_its_own_board(folder: Path, demo: Dataset, tmp_path: Path) -> None:
@@ -42,7 +41,8 @@ def test_each_content_of_a_folder_has_its_own_board(folder: Path, demo: Dataset,
     for data, images in ((first, 2), (second, 3)):
         board = board_of(Results(reports), data.only("test"))
         assert board.subsets[0].images == images
-    assert next(boards(Results(reports))).subsets[0].images == 3
+    ((newest, _),) = write_reports(Results(reports))
+    assert newest.subsets[0].images == 3
 
 
 def test_a_users_own_card_stays_on_the_board(demo: Dataset, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_users_own_card_stays_on_the_board(demo: Dataset, tmp_path: Path) -> N
     (tmp_path / "mine.toml").write_text(text)
     shutil.copytree(demo.folder, tmp_path / "mine")
     rank(str(tmp_path / "mine.toml"), tmp_path / "reports")
-    board = next(boards(Results(tmp_path / "reports"), dataset="mine"))
+    ((board, _),) = write_reports(Results(tmp_path / "reports"), dataset="mine")
     assert board.card.title.startswith("Mine")
     assert board.card.licence == "CC0-1.0"
     assert {subset.name for subset in board.subsets} >= {"fluorescence", "histology"}
@@ -62,8 +62,7 @@ def test_a_folder_named_like_a_card_never_writes_over_the_cards_board(demo: Data
     reports = tmp_path / "reports"
     rank("demo", reports)
     data = rank(tmp_path / "demo", reports)
-    for board in boards(Results(reports)):
-        write_board(board, reports, data_of(board))
+    assert len(list(write_reports(Results(reports), processes=2))) == 2
     images = {
         path.name: json.loads(path.read_text())["subsets"][0]["images"] for path in reports.glob("leaderboards/*.json")
     }
@@ -89,3 +88,23 @@ def test_a_newer_row_of_a_name_stands_for_the_older_and_a_failure_gives_way(
     assert not run_row(row, results, retry=True).failed
     board = board_of(results, demo.only("test"))
     assert (len(board.rows), len(board.failures)) == (1, 0)
+
+
+def test_the_site_or_the_figures_alone_leave_the_tables_as_they_are(demo: Dataset, tmp_path: Path) -> None:
+    rank("demo", tmp_path)
+    ((_, site),) = write_reports(Results(tmp_path), site=True)
+    assert site == [tmp_path / "site" / "benchmarks" / "demo" / "index.html"]
+    ((_, figures),) = write_reports(Results(tmp_path), figures=True)
+    assert {path.parent for path in figures} == {tmp_path / "figures" / "demo"}
+    assert not (tmp_path / "leaderboards").exists()
+
+
+def test_boards_made_side_by_side_are_the_same_as_one_after_the_other(folder: Path, tmp_path: Path) -> None:
+    rank("demo", tmp_path)
+    rank(folder, tmp_path)
+    pages: list[dict[str, bytes]] = []
+    for processes in (1, 2):
+        found = list(write_reports(Results(tmp_path), processes=processes))
+        assert sorted(board.card.id for board, _ in found) == ["demo", load_dataset(folder).card.id]
+        pages.append({str(path): path.read_bytes() for path in tmp_path.glob("site/**/*.*") if path.is_file()})
+    assert pages[0] == pages[1]

@@ -20,8 +20,7 @@ def finish_site(site: Path, *, changed: Collection[str] | None = None) -> Path:
 
     Parameters
     ----------
-    changed : names of the benchmarks that were written: only pages of their models are made anew. None means that all
-        benchmarks were written, and whatever else lies here is removed.
+    changed : names of the benchmarks that were written: only pages of their models are made anew; all by default.
     """
     summaries = read_summaries(site)
     _copy_static(site / "static")

@@ -1,12 +1,12 @@
 """A model's page: its card, its scores everywhere it ran, how each row came about, and how to repeat it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zooscope.report import facts, tables
 from zooscope.report.site.markdown import as_html
+from zooscope.report.site.summary import read_run
 from zooscope.report.site.templates import write_page
 
 Summary = Mapping[str, Any]
@@ -22,8 +22,8 @@ def pages_of(summaries: Sequence[Summary]) -> dict[str, list[tuple[Summary, Mapp
 
 
 def write_model(site: Path, page: str, rows: Sequence[tuple[Summary, Mapping[str, Any]]]) -> None:
-    """Write `<site>/models/<page>.html`; records are read from the reports folder that the site lies in."""
-    entries = [_entry(summary, row, _read(site.parent / row["result"] / "run.json")) for summary, row in rows]
+    """Write `<site>/models/<page>.html`."""
+    entries = [_entry(summary, row, read_run(site, summary["name"], row["slug"])) for summary, row in rows]
     newest = max(entries, key=lambda entry: entry["run"]["created"])["run"]
     card = newest["model"].get("card")
     write_page(
@@ -63,7 +63,3 @@ def _flat(environment: Mapping[str, Any]) -> dict[str, str]:
     if environment.get("dirty"):
         told["commit"] = f"{told.get('commit', '')} (with changes that were not committed)"
     return {key: str(value) for key, value in (told | dict(environment.get("versions", {}))).items()}
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What a benchmark tells the pages above it: one file each, so that a run makes its own benchmark's pages alone."""
+"""What a benchmark tells the pages above it, in files of its own, so that no other benchmark is made anew for them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,23 @@ from zooscope.report.site.names import row_slug, slug
 from zooscope.report.site.script import limits, number, rank_of
 from zooscope.store import Result
 
-FILE = "summary.json"
+FILE, RUNS = "summary.json", "runs"
 
 
 def write_summary(
     board: Board, site: Path, *, name: str, verdict: str, axis: Sequence[float], shown: Mapping[str, Any] | None
 ) -> None:
-    """Write `<site>/benchmarks/<name>/summary.json`; `shown` is what the view of its images tells."""
+    """Write `summary.json` and the records of all rows, `runs/<row>.json`, into `<site>/benchmarks/<name>/`.
+
+    Parameters
+    ----------
+    shown : what the view of its images tells.
+    """
+    home = site / "benchmarks" / name
+    with atomic.new_folder(home / RUNS) as building:
+        for result in (*(row.result for row in board.rows), *board.failures):
+            text = json.dumps(result.run, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+            (building / f"{row_slug(result)}.json").write_text(text, encoding="utf-8")
     subset = board.subsets[0] if board.subsets else None
     rows = [_row(board, place, shown) for place in range(len(board.rows))]
     told = {
@@ -37,7 +47,7 @@ def write_summary(
         "rows": rows,
         "failures": [_named(result) | {"reason": result.run["reason"]} for result in board.failures],
     }
-    atomic.write_text(site / "benchmarks" / name / FILE, json.dumps(told, ensure_ascii=False) + "\n")
+    atomic.write_text(home / FILE, json.dumps(told, ensure_ascii=False) + "\n")
 
 
 def read_summaries(site: Path) -> list[Mapping[str, Any]]:
@@ -51,7 +61,6 @@ def _row(board: Board, place: int, shown: Mapping[str, Any] | None) -> dict[str,
     standing, run = row.standings["all"], row.result.run
     return _named(row.result) | {
         "row": row.name,
-        "slug": row_slug(row.result),
         "rank": rank_of(standing),
         "score": limits(standing.scores[RANKED_BY]),
         "seconds": run["seconds_per_image"],
@@ -71,7 +80,11 @@ def _shots(board: Board, row: BoardRow, shown: Mapping[str, Any], folder: str) -
     ]
 
 
+def read_run(site: Path, name: str, slug: str) -> Mapping[str, Any]:
+    """The record of a row."""
+    return json.loads((site / "benchmarks" / name / RUNS / f"{slug}.json").read_text(encoding="utf-8"))
+
+
 def _named(result: Result) -> dict[str, Any]:
-    """Where its model's page is, and where the record lies below the reports folder."""
-    below = result.folder.parts[-5:]
-    return {"model": result.run["model"]["name"], "page": slug(result.run["model"]["name"]), "result": "/".join(below)}
+    """What it is called in addresses."""
+    return {"model": result.run["model"]["name"], "page": slug(result.run["model"]["name"]), "slug": row_slug(result)}

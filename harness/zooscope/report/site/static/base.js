@@ -44,9 +44,6 @@ zs.select = (label, options, chosen, change) => zs.el("label", { class: "choice"
 zs.fixed = (value, digits = 3) => value === null || value === undefined ? "–" : value.toFixed(digits);
 zs.signed = value => value === null || value === undefined ? "–" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(3);
 
-/** A rank, with its interval where one is known. */
-zs.rank = rank => rank === null ? "–" : rank.length > 1 ? `${rank[0]} (${rank[1]}–${rank[2]})` : `${rank[0]}`;
-
 /** A score [value, low, high] in words. */
 zs.said = (score, fixed = zs.fixed) => {
   if (!score) return "no score";

@@ -104,18 +104,19 @@ zs.plot = (host, part) => {
   const numbers = zs.el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `${part.title}: numbers` });
   const details = zs.el("details", { class: "numbers", ontoggle: () => tell() }, zs.el("summary", {}, "The numbers as a table"), numbers);
   let context = null, seen = false, width = 0;
-  const tell = () => {
+  const ready = async () => { const loaded = part.load ? await part.load() : {}; return { ...context, ...loaded }; };
+  const tell = async () => {
     if (!details.open || !context) return;
-    const { head, rows } = part.table(context);
+    const { head, rows } = part.table(await ready());
     numbers.replaceChildren(zs.el("table", {}, zs.el("caption", { class: "hidden" }, part.title),
       zs.el("thead", {}, zs.el("tr", {}, head.map((text, i) => zs.el("th", { scope: "col", class: i ? "" : "word" }, text)))),
       zs.el("tbody", {}, rows.map(row => zs.el("tr", {}, row.map((text, i) => zs.el(i ? "td" : "th", i ? {} : { scope: "row", class: "word" }, text)))))));
   };
   const draw = async () => {
     if (!seen || !context) return;
-    if (part.load) Object.assign(context, await part.load());
+    const now = await ready();
     width = Math.max(260, canvas.clientWidth);
-    const drawn = part.draw(context, width);
+    const drawn = part.draw(now, width);
     canvas.replaceChildren(drawn.svg ?? zs.el("p", { class: "soft" }, "Nothing to show."));
     legend.replaceChildren(...(drawn.legend ? [drawn.legend] : []));
     note.textContent = drawn.note ?? "";

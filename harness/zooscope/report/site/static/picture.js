@@ -9,8 +9,8 @@ zs.views.outlines = {
     ["hit", "hit", "matched with IoU of at least 0.5"],
     ["missed", "missed", "a true object that nothing was found for"],
     ["false", "false", "a found object that is none"],
-    ["split", "split", "several found objects on one true one"],
-    ["merged", "merged", "one found object over several true ones"],
+    ["split", "split", "a true object with several found ones on it"],
+    ["merged", "merged", "a true object that a found one covers together with others"],
   ],
   draw: async ({ name, pictures, folder, id }) => {
     const [picture, found] = await Promise.all([zs.load(`${name}/${pictures}/${id}`), zs.load(`${name}/${folder}/${id}`)]);
@@ -20,7 +20,7 @@ zs.views.outlines = {
     const count = (verdicts, word) => verdicts.filter(verdict => words[verdict] === word).length;
     const counts = {
       hit: count(found.truth, "hit"), missed: count(found.truth, "missed"), false: count(found.predicted, "false"),
-      split: count(found.truth, "split"), merged: count(found.predicted, "merged"),
+      split: count(found.truth, "split"), merged: count(found.truth, "merged"),
     };
     const wrong = found.truth.flatMap((verdict, n) => words[verdict] === "hit" ? [] : [[picture.truth[n], words[verdict]]]);
     const errors = zs.svg("g", { class: "errors" }, under([...found.paths, ...wrong.map(([d]) => d)]),

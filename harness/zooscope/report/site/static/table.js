@@ -18,7 +18,7 @@ zs.columns = board => {
     cell: (i, view) => zs.scoreCell(standing(i, view).scores[metric.name], metric.name === board.ranked_by ? board.axis : [0, 1], metric.name === board.ranked_by),
   });
   return [
-    { key: "rank", label: "rank", first: true, always: true, cell: (i, view) => zs.rank(standing(i, view).rank),
+    { key: "rank", label: "rank", first: true, always: true, cell: (i, view) => zs.rankCell(standing(i, view).rank),
       value: (i, view) => standing(i, view).rank?.[0] },
     { key: "name", label: "model", first: true, always: true, word: true, value: i => models[i].name, cell: i => zs.modelCell(board, i) },
     ...board.metrics.map(score),
@@ -44,6 +44,12 @@ zs.scoreCell = (score, axis, roomy = true) => {
   const limits = score.length > 1 ? zs.el("span", { class: roomy ? "limits" : "hidden" }, `${zs.fixed(score[1])} to ${zs.fixed(score[2])}`) : null;
   if (limits && !roomy) bar.title = limits.textContent;
   return [zs.el("span", { class: "value" }, zs.fixed(score[0])), " ", limits, bar];
+};
+
+/** A rank, with its interval where one is known. */
+zs.rankCell = rank => {
+  if (!rank) return "–";
+  return rank.length > 1 ? [String(rank[0]), zs.el("span", { class: "limits" }, `${rank[1]} to ${rank[2]}`)] : String(rank[0]);
 };
 
 zs.behindCell = behind => {

@@ -1,0 +1,1 @@
+"""Figures for papers: each plot of a leaderboard as PNG and SVG."""

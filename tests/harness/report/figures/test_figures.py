@@ -1,0 +1,35 @@
+import struct
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+
+from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.figures.curve import curve
+from zooscope.report.figures.style import STYLE, save
+from zooscope.report.figures.write import write_figures
+
+
+def test_each_plot_is_written_as_png_and_svg_with_text_as_text(board: Board, tmp_path: Path) -> None:
+    paths = write_figures(board, tmp_path)
+    names = {path.stem for path in paths}
+    plots = ("ap-curve", "speed", "size", "differences")
+    assert names == {"strata", "images", *plots, *(f"{p}-{s}" for p in plots for s in ("fluorescence", "histology"))}
+    assert sorted(path.suffix for path in paths) == [".png"] * len(names) + [".svg"] * len(names)
+    for path in paths:
+        if path.suffix == ".png":
+            width, height = struct.unpack(">II", path.read_bytes()[16:24])
+            assert min(width, height) > 400
+            assert max(width, height) > 1000
+    text = " ".join(ElementTree.parse(tmp_path / "ap-curve.svg").getroot().itertext())
+    for row in board.rows:
+        assert row.name in text
+    assert f"{board.rows[0].standings['all'].scores[RANKED_BY].score:.3f}" not in text
+    assert "IoU threshold" in text
+
+
+def test_the_same_board_gives_the_same_bytes(board: Board, tmp_path: Path) -> None:
+    with mpl.rc_context(STYLE):
+        first, second = (save(curve(board, "all"), tmp_path / name / "curve") for name in "ab")
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
