@@ -33,6 +33,7 @@ class ModelRecord(_Part):
     tags: list[str] = []
     training_data: list[dict[str, Any]] = []
     size_bytes: int | None = None
+    card: str | None = None
 
 
 class DataRecord(_Part):

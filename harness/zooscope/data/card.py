@@ -39,6 +39,7 @@ class Card(BaseModel):
     group_table : such a CSV from which groups alone are taken, for the images that it knows.
     subsets : parts that a leaderboard reports beside the whole: name -> pattern of strata, e.g. "fluorescence-*".
     digest : sha256 over the decoded content of all samples; absent while nobody has fetched the source here.
+    ranked_by : the metric that ranks on this data set, where that is not the task's usual one.
     publish_predictions : whether the licence lets label images of it be published with results.
     """
 
@@ -62,6 +63,7 @@ class Card(BaseModel):
     group_table: str | None = None
     subsets: dict[str, str] = {}
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    ranked_by: str | None = None
     publish_predictions: bool = False
 
     @property

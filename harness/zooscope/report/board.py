@@ -1,5 +1,6 @@
 """A leaderboard: rows with estimates for every subset, ranks, differences to the best, and the failures."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,23 +12,11 @@ from numpy.typing import NDArray
 from zooscope.data.card import Card
 from zooscope.errors import DataError
 from zooscope.metrics import METRICS, RECORDS, metrics_of
-from zooscope.metrics.metric import Records
+from zooscope.metrics.metric import Metric, Records
+from zooscope.report.shown import Shown, shown_on
+from zooscope.sample import Task
 from zooscope.stats import Estimate, GroupBootstrap
 from zooscope.store import Result
-
-RANKED_BY = "ap50.per-image@1"
-SHOWN = (
-    "ap50.per-image@1",
-    "ap75.per-image@1",
-    "ap.per-image@1",
-    "ap50.pooled@1",
-    "f1-50.per-image@1",
-    "pq50.per-image@1",
-    "fg-iou.per-image@1",
-    "dice.per-image@1",
-    "pixel-accuracy.per-image@1",
-)
-
 
 _RANKS = ("rank", "rank_low", "rank_high")
 
@@ -81,6 +70,20 @@ class Board:
     failures: Sequence[Result]
 
     @cached_property
+    def shown(self) -> Shown:
+        """What this ranks by and shows."""
+        return shown_on(self.card)
+
+    @property
+    def has_thresholds(self) -> bool:
+        """Whether objects are matched at IoU thresholds here, so that there is a curve over them."""
+        return self.card.task == Task.INSTANCE_SEGMENTATION
+
+    def best_first(self, subset: str) -> list[BoardRow]:
+        """The rows, the best on a subset first; one without a score comes last."""
+        return sorted(self.rows, key=lambda row: _place(row.standings[subset], self.shown))
+
+    @cached_property
     def members(self) -> Mapping[str, NDArray[np.bool_]]:
         """Of each subset, which images of the sorted ids belong to it."""
         table = self.rows[0].result.images.sort_index() if self.rows else pd.DataFrame()
@@ -104,9 +107,10 @@ class Board:
 
         Ranks stand beside the metric that they come from.
         """
+        ranked_by = self.shown.ranked_by
         found = [
             {"model": row.name, "subset": subset, "metric": metric, "score": e.score, "low": e.low, "high": e.high,
-             "images": e.images, "groups": e.groups, "reason": None} | (_ranks(standing) if metric == RANKED_BY else {})
+             "images": e.images, "groups": e.groups, "reason": None} | (_ranks(standing) if metric == ranked_by else {})
             for row in self.rows for subset, standing in row.standings.items() for metric, e in standing.scores.items()
         ]  # fmt: skip
         found += [{"model": result.run["model"]["name"], "reason": result.run["reason"]} for result in self.failures]
@@ -119,14 +123,14 @@ def make_board(
     card: Card,
     *,
     metrics: Collection[str] | None = None,
-    stratum_metrics: Collection[str] = SHOWN,
+    stratum_metrics: Collection[str] | None = None,
 ) -> Board:
     """Rank results of one data set, version, content and split.
 
     Parameters
     ----------
     metrics, stratum_metrics : what is estimated of the whole and its named subsets (all metrics of the task, where
-        nothing is said), and of each stratum.
+        nothing is said), and of each stratum (those that are shown).
 
     Raises
     ------
@@ -143,7 +147,7 @@ def make_board(
     if stale:
         found = f"{stale[0].folder}: records are '{stale[0].run['records']}', not {RECORDS[card.task]}"
         raise DataError(f"{found}; `zooscope run` scores its stored label images again")
-    names = _names(done)
+    shown, names = shown_on(card), _names(done)
     tables = [result.images.sort_index() for result in done]
     table = tables[0] if tables else pd.DataFrame()
     if any(list(other.index) != list(table.index) for other in tables):
@@ -156,24 +160,25 @@ def make_board(
         subsets.append(Subset(name, kind, bootstrap.images, bootstrap.groups))
         records = [{column: values[rows] for column, values in images.items()} for images in everything]
         ranked = kind != "stratum"
-        shown = (metrics or metrics_of(card.task)) if ranked else stratum_metrics
-        for mine, standing in zip(standings, _standings(bootstrap, records, shown, ranked=ranked), strict=True):
+        wanted = (metrics or metrics_of(card.task)) if ranked else (stratum_metrics or shown.metrics)
+        found = _standings(bootstrap, records, wanted, shown.ranking if ranked else None)
+        for mine, standing in zip(standings, found, strict=True):
             mine[name] = standing
     rows = [BoardRow(result, name, standing) for result, name, standing in zip(done, names, standings, strict=True)]
-    rows.sort(key=lambda row: -row.standings["all"].scores[RANKED_BY].score)
+    rows.sort(key=lambda row: _place(row.standings["all"], shown))
     failures = sorted((r for r in results if r.failed), key=lambda result: result.run["model"]["name"])
     return Board(card, split, digest, subsets, rows, failures)
 
 
 def _standings(
-    bootstrap: GroupBootstrap, models: Sequence[Records], shown: Collection[str], *, ranked: bool
+    bootstrap: GroupBootstrap, models: Sequence[Records], wanted: Collection[str], ranking: Metric | None
 ) -> list[Standing]:
-    metric = METRICS[RANKED_BY]
-    scores = [bootstrap.estimates([METRICS[name] for name in shown], mine) for mine in models]
-    if not ranked:
+    """Estimates of each model; with `ranking`, its rank and difference to the best by that metric too."""
+    scores = [bootstrap.estimates([METRICS[name] for name in wanted], mine) for mine in models]
+    if ranking is None:
         return [Standing(None, mine, None) for mine in scores]
-    best = max(models, key=metric.reduce)
-    behind = bootstrap.differences(metric, models, best)
+    best = (max if ranking.higher_is_better else min)(models, key=ranking.reduce)
+    behind = bootstrap.differences(ranking, models, best)
     return [
         Standing(
             rank.rank,
@@ -181,8 +186,14 @@ def _standings(
             None if records is best else less,
             None if rank.low is None or rank.high is None else (rank.low, rank.high),
         )
-        for rank, mine, less, records in zip(bootstrap.ranks(metric, models), scores, behind, models, strict=True)
+        for rank, mine, less, records in zip(bootstrap.ranks(ranking, models), scores, behind, models, strict=True)
     ]
+
+
+def _place(standing: Standing, shown: Shown) -> float:
+    """What sorts the best first."""
+    score = standing.scores[shown.ranked_by].score
+    return math.inf if math.isnan(score) else -shown.sign * score
 
 
 def _ranks(standing: Standing) -> dict[str, int | None]:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from zooscope.metrics import METRICS
 from zooscope.report import tables
-from zooscope.report.board import RANKED_BY, Board, Standing
+from zooscope.report.board import Board, Standing
 from zooscope.stats import LEVEL
 
 NAMED = 5
@@ -13,13 +12,13 @@ NAMED = 5
 
 def leader(board: Board, subset: str) -> str:
     """The ranking's first place on a subset."""
-    ordered = sorted(board.rows, key=lambda row: -row.standings[subset].scores[RANKED_BY].score)
+    ordered = board.best_first(subset)
     if not ordered:
         return "No model could be ranked."
     best = ordered[0]
     ties = [row.name for row in ordered[1:] if not _surely_behind(row.standings[subset])]
-    score = best.standings[subset].scores[RANKED_BY]
-    text = f"{best.name} leads: {METRICS[RANKED_BY].label} of {score.score:.3f}"
+    score = best.standings[subset].scores[board.shown.ranked_by]
+    text = f"{best.name} leads: {board.shown.ranking.label} of {score.score:.3f}"
     if score.low is None or score.high is None:
         return f"{text}. Too few groups to say how sure that is."
     text += f" ({LEVEL:.0%} interval {score.low:.3f} to {score.high:.3f})"
@@ -31,7 +30,7 @@ def leader(board: Board, subset: str) -> str:
     if best.result.run["trained_on"]:
         text += f" {tables.MARK} It may have been trained on these very images"
         if unmarked:
-            other = unmarked[0].standings[subset].scores[RANKED_BY].score
+            other = unmarked[0].standings[subset].scores[board.shown.ranked_by].score
             text += f"; best of those that were not: {unmarked[0].name}, {other:.3f}"
         text += "."
     return text

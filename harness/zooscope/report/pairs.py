@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from zooscope.metrics import METRICS
-from zooscope.report.board import RANKED_BY, Board, BoardRow
+from zooscope.report.board import Board, BoardRow
 from zooscope.stats import INTERVAL, INTERVALS, LEVEL, MIN_GROUPS, Estimate, GroupBootstrap
 
 AT_MOST = 24
@@ -17,7 +16,7 @@ def differences(board: Board, subset: str, rows: Sequence[BoardRow]) -> list[lis
     -------
     Square, in the order of `rows`; None on the diagonal. All models are resampled with the same draws.
     """
-    metric, bootstrap = METRICS[RANKED_BY], GroupBootstrap(board.groups(subset))
+    metric, bootstrap = board.shown.ranking, GroupBootstrap(board.groups(subset))
     each = bootstrap.together(metric, [board.records(row, subset) for row in rows])
     found: list[list[Estimate | None]] = [[None] * len(rows) for _ in rows]
     for i in range(1, len(rows)):

@@ -5,9 +5,6 @@ from numpy.typing import NDArray
 
 from zooscope.metrics.metric import Metric, Records
 
-JUDGED_BY = "ap.per-image@1"
-"""Best, median and worst images are chosen by this score, which tells fine differences apart."""
-
 
 def image_scores(metric: Metric, records: Records) -> NDArray[np.float64]:
     """The metric of each image on its own; NaN where it has none (nothing to find, nothing found)."""

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from zooscope.metrics import METRICS, metrics_of
-from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow, Standing, Subset
+from zooscope.report.board import Board, BoardRow, Standing, Subset
 from zooscope.stats import INTERVAL, LEVEL, MIN_GROUPS, Estimate
 from zooscope.store import Result
 
@@ -27,7 +27,7 @@ def markdown(board: Board) -> str:
         f"`{board.card.name}`, split {board.split}: {_rests_on(board.subsets[0]) if board.subsets else 'no rows'}. "
         f"Licence {board.card.licence}. Content `{board.digest[:12]}`.",
         "",
-        f"Ranked by {METRICS[RANKED_BY].label} (`{RANKED_BY}`); the rank is one more than the number of "
+        f"Ranked by {board.shown.ranking.label} (`{board.shown.ranked_by}`); the rank is one more than the number of "
         f"models surely better, by a paired {LEVEL:.0%} interval; beside it stands the interval of the rank. Square "
         f"brackets: {LEVEL:.0%} interval from resampling groups ({INTERVAL}).",
     ]
@@ -36,7 +36,7 @@ def markdown(board: Board) -> str:
             lines += ["", f"## {subset.name}: {_rests_on(subset)}", "", *_subset_table(board, subset)]
     strata = [subset for subset in board.subsets if subset.kind == "stratum"]
     if strata:
-        lines += ["", f"## Strata: {METRICS[RANKED_BY].label}", "", *_strata_table(board, strata)]
+        lines += ["", f"## Strata: {board.shown.ranking.label}", "", *_strata_table(board, strata)]
     if board.failures:
         lines += ["", "## Not ranked", "", "| model | reason |", "|---|---|"]
         lines += [
@@ -49,7 +49,7 @@ def markdown(board: Board) -> str:
     lines += ["", "## How the rows were made", ""]
     lines += [f"- {row.name}: {how(row.result)}" for row in board.rows]
     lines += ["", "## Metrics", ""]
-    lines += [f"- `{name}`: {METRICS[name].definition}" for name in SHOWN]
+    lines += [f"- `{name}`: {METRICS[name].definition}" for name in board.shown.metrics]
     return "\n".join(lines) + "\n"
 
 
@@ -88,7 +88,7 @@ def plain(board: Board) -> dict[str, Any]:
         "dataset": board.card.name,
         "split": board.split,
         "digest": board.digest,
-        "ranked_by": RANKED_BY,
+        "ranked_by": board.shown.ranked_by,
         "interval": {"name": INTERVAL, "level": LEVEL},
         "subsets": [vars(subset) for subset in board.subsets],
         "metrics": {name: metric.definition for name, metric in metrics_of(board.card.task).items()},
@@ -105,11 +105,11 @@ def csv_text(board: Board) -> str:
 def terminal(board: Board) -> Table:
     """The overall ranking for the terminal."""
     table = Table(title=f"{board.card.name}, {board.split}: {_rests_on(board.subsets[0]) if board.subsets else ''}")
-    for column in ("rank", "model", *(METRICS[name].label for name in SHOWN[:3]), "s / image", "MB"):
+    for column in ("rank", "model", *(METRICS[name].label for name in board.shown.metrics[:3]), "s / image", "MB"):
         table.add_column(column, justify="left" if column == "model" else "right")
     for row in board.rows:
         standing = row.standings["all"]
-        scores = [interval(standing.scores[name]) for name in SHOWN[:3]]
+        scores = [interval(standing.scores[name]) for name in board.shown.metrics[:3]]
         table.add_row(place(standing), escape(_marked(row)), *scores, seconds(row.result), megabytes(row.result))
     return table
 
@@ -159,11 +159,20 @@ def how(result: Result) -> str:
 
 
 def _subset_table(board: Board, subset: Subset) -> list[str]:
-    heads = ["rank", "model", *(METRICS[name].label for name in SHOWN), "behind the best", "s / image", "MB", "licence"]
+    metrics = board.shown.metrics
+    heads = [
+        "rank",
+        "model",
+        *(METRICS[name].label for name in metrics),
+        "behind the best",
+        "s / image",
+        "MB",
+        "licence",
+    ]
     lines = [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 3) + "---|"]
-    for row in sorted(board.rows, key=lambda row: -row.standings[subset.name].scores[RANKED_BY].score):
+    for row in board.best_first(subset.name):
         standing = row.standings[subset.name]
-        cells = [place(standing), _cell(_marked(row)), *(interval(standing.scores[name]) for name in SHOWN)]
+        cells = [place(standing), _cell(_marked(row)), *(interval(standing.scores[name]) for name in metrics)]
         cells += [interval(standing.behind) if standing.behind else "", seconds(row.result), megabytes(row.result)]
         cells.append(_cell(row.result.run["model"].get("licence", "-")))
         lines.append(f"| {' | '.join(cells)} |")
@@ -176,7 +185,7 @@ def _strata_table(board: Board, strata: list[Subset]) -> list[str]:
     lines = ["| stratum | images | groups | " + " | ".join(_cell(_marked(row)) for row in board.rows) + " |"]
     lines.append("|---|---:|---:|" + "---:|" * len(board.rows))
     for subset in strata:
-        cells = [interval(row.standings[subset.name].scores[RANKED_BY]) for row in board.rows]
+        cells = [interval(row.standings[subset.name].scores[board.shown.ranked_by]) for row in board.rows]
         lines.append(f"| {subset.name} | {subset.images} | {subset.groups} | {' | '.join(cells)} |")
     return lines
 

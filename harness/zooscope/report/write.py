@@ -14,7 +14,8 @@ from zooscope.data.dataset import Dataset, load_dataset
 from zooscope.errors import DataError, UsageError
 from zooscope.progress import track
 from zooscope.report import tables
-from zooscope.report.board import RANKED_BY, SHOWN, Board, make_board
+from zooscope.report.board import Board, make_board
+from zooscope.report.shown import shown_on
 from zooscope.report.site.benchmark import write_benchmark
 from zooscope.report.site.build import finish_site, forget_others
 from zooscope.runkey import digest_of
@@ -177,7 +178,10 @@ def _newest_content(results: Sequence[Result], *, brief: bool) -> Board:
         card = bundled
     digest = card.digest or about["digest"]
     rows = standing([row for row in results if row.run["dataset"]["digest"] == digest])
-    return make_board(rows, card, metrics=SHOWN, stratum_metrics=[RANKED_BY]) if brief else make_board(rows, card)
+    if not brief:
+        return make_board(rows, card)
+    shown = shown_on(card)
+    return make_board(rows, card, metrics=shown.metrics, stratum_metrics=[shown.ranked_by])
 
 
 def board_name(board: Board) -> str:

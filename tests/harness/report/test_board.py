@@ -7,12 +7,12 @@ from stardist.matching import matching_dataset
 
 from zooscope.data import Dataset
 from zooscope.errors import DataError
-from zooscope.report.board import RANKED_BY, Board, make_board
+from zooscope.report.board import Board, make_board
 from zooscope.store import Results, read_result
 
 
 def test_rows_come_best_first_and_failures_keep_their_reasons(board: Board) -> None:
-    scores = [row.standings["all"].scores[RANKED_BY].score for row in board.rows]
+    scores = [row.standings["all"].scores[board.shown.ranked_by].score for row in board.rows]
     assert scores == sorted(scores, reverse=True)
     assert [failed.run["model"]["name"] for failed in board.failures] == ["broken <b>"]
     assert "Keras" in board.failures[0].run["reason"]
@@ -39,21 +39,21 @@ def test_subsets_and_strata_are_scored_on_their_own_images(board: Board, demo: D
     }
     for name, part in parts.items():
         accuracy = images["tp50"] / (images["true"] + images["predicted"] - images["tp50"])
-        assert row.standings[name].scores[RANKED_BY].score == pytest.approx(accuracy[part].mean())
+        assert row.standings[name].scores[board.shown.ranked_by].score == pytest.approx(accuracy[part].mean())
     assert sum(s.images for s in board.subsets if s.kind == "stratum") == len(demo.only("test"))
 
 
 def test_a_part_with_fewer_than_ten_groups_has_no_interval(board: Board) -> None:
     groups = {subset.name: subset.groups for subset in board.subsets}
     for name, standing in board.rows[0].standings.items():
-        assert (standing.scores[RANKED_BY].low is None) == (groups[name] < 10)
+        assert (standing.scores[board.shown.ranked_by].low is None) == (groups[name] < 10)
 
 
 def test_the_best_model_is_behind_nobody_and_the_others_are_compared_to_it_pairwise(board: Board) -> None:
     best, second = (row.standings["all"] for row in board.rows)
     assert best.behind is None
     assert second.behind is not None
-    gap = second.scores[RANKED_BY].score - best.scores[RANKED_BY].score
+    gap = second.scores[board.shown.ranked_by].score - best.scores[board.shown.ranked_by].score
     assert second.behind.score == pytest.approx(gap)
     assert second.behind.low <= gap <= second.behind.high
 
@@ -85,8 +85,8 @@ def test_ranks_have_intervals_where_there_are_ten_groups_and_stand_beside_their_
         low, high = standing.rank_interval
         assert 1 <= low <= standing.rank <= high <= 2
         mine = table[(table["model"] == row.name) & (table["subset"] == "all")]
-        assert list(mine.loc[RANKED_BY, ["rank", "rank_low", "rank_high"]]) == [standing.rank, low, high]
-        assert mine.drop(RANKED_BY)["rank"].isna().all()
+        assert list(mine.loc[board.shown.ranked_by, ["rank", "rank_low", "rank_high"]]) == [standing.rank, low, high]
+        assert mine.drop(board.shown.ranked_by)["rank"].isna().all()
 
 
 COMMITTED = sorted(Path(__file__).parents[3].glob("reports/results/dsb2018@1/test/*/*/run.json"))

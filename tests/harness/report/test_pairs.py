@@ -1,7 +1,6 @@
 import pytest
 
-from zooscope.metrics import METRICS
-from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.board import Board
 from zooscope.report.pairs import differences
 from zooscope.stats import GroupBootstrap
 
@@ -9,7 +8,7 @@ from zooscope.stats import GroupBootstrap
 def test_each_cell_is_the_paired_difference_and_its_mirror_the_same_turned_round(board: Board) -> None:
     found = differences(board, "all", board.rows)
     first, second = (board.records(row) for row in board.rows)
-    expected = GroupBootstrap(board.groups("all")).difference(METRICS[RANKED_BY], first, second)
+    expected = GroupBootstrap(board.groups("all")).difference(board.shown.ranking, first, second)
     one, other = found[0][1], found[1][0]
     assert one is not None
     assert other is not None

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from zooscope.metrics import METRICS
-from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.board import Board
 from zooscope.report.per_image import best_median_worst, image_scores
 
 
 def test_the_score_of_all_images_is_the_mean_of_the_single_ones(board: Board) -> None:
     for row in board.rows:
-        for name in (RANKED_BY, "ap.per-image@1", "dice.per-image@1"):
+        for name in (board.shown.ranked_by, "ap.per-image@1", "dice.per-image@1"):
             scores = image_scores(METRICS[name], board.records(row))
             assert scores.mean() == pytest.approx(row.standings["all"].scores[name].score)
 

@@ -11,7 +11,7 @@ import pytest
 
 from zooscope.data import Dataset, load_dataset
 from zooscope.data.folder import write_folder
-from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.board import Board
 from zooscope.report.write import board_of, write_board
 from zooscope.rows import plan_rows, run_row
 from zooscope.store import Results
@@ -134,7 +134,9 @@ def test_filters_leave_what_they_say_and_tell_how_many(benchmark: Any) -> None:
 def test_a_subset_shows_its_own_scores_and_verdict(benchmark: Any, board: Board) -> None:
     before = benchmark.execute_script("return document.getElementById('verdict').textContent")
     benchmark.execute_script("document.querySelector('input[value=histology]').click()")
-    scores = sorted((row.standings["histology"].scores[RANKED_BY].score for row in board.rows), reverse=True)
+    scores = sorted(
+        (row.standings["histology"].scores[board.shown.ranked_by].score for row in board.rows), reverse=True
+    )
     assert column(benchmark, "ap50-per-image-1") == [f"{score:.3f}" for score in scores]
     after = benchmark.execute_script("return document.getElementById('verdict').textContent")
     assert after != before

@@ -4,13 +4,13 @@ import json
 from dataclasses import replace
 
 from zooscope.report import tables
-from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.board import Board
 from zooscope.stats import Estimate
 
 
 def test_markdown_shows_ranks_intervals_failures_and_how_rows_were_made(board: Board) -> None:
     text = tables.markdown(board)
-    estimate = board.rows[0].standings["all"].scores[RANKED_BY]
+    estimate = board.rows[0].standings["all"].scores[board.shown.ranked_by]
     assert f"{estimate.score:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]" in text
     assert "| broken <b> |" in text
     assert "best ap.per-image@1 on validation" in text
@@ -48,18 +48,17 @@ def test_a_rank_is_told_with_its_interval(board: Board) -> None:
     assert (told["all"]["rank"], told["all"]["rank_interval"]) == (2, [1, 4])
     assert told["histology"]["rank_interval"] is None
     lines = list(csv.DictReader(io.StringIO(tables.csv_text(changed))))
-    mine = next(line for line in lines if (line["subset"], line["metric"]) == ("all", RANKED_BY))
+    mine = next(line for line in lines if (line["subset"], line["metric"]) == ("all", board.shown.ranked_by))
     assert (mine["rank"], mine["rank_low"], mine["rank_high"]) == ("2", "1", "4")
 
 
 def test_a_score_that_does_not_exist_is_null_in_json(board: Board) -> None:
     nothing = Estimate(float("nan"), None, None, 1, 1)
     row = board.rows[0]
-    standing = replace(row.standings["histology"], scores={RANKED_BY: nothing})
+    standing = replace(row.standings["histology"], scores={board.shown.ranked_by: nothing})
     changed = replace(board, rows=[replace(row, standings={"histology": standing})])
-    assert (
-        json.loads(tables.json_text(changed))["rows"][0]["standings"]["histology"]["scores"][RANKED_BY]["score"] is None
-    )
+    told = json.loads(tables.json_text(changed))["rows"][0]["standings"]["histology"]
+    assert told["scores"][board.shown.ranked_by]["score"] is None
 
 
 def test_names_and_reasons_cannot_break_a_markdown_table(board: Board) -> None:

@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
-from zooscope.metrics import METRICS
 from zooscope.report import facts
-from zooscope.report.board import RANKED_BY, Board, BoardRow
+from zooscope.report.board import Board, BoardRow
 from zooscope.report.figures.style import COLOURS, WIDE_IN, label, leading, new_figure
 from zooscope.report.pareto import front
 
@@ -36,8 +35,8 @@ def _cost(board: Board, subset: str, name: str, cost_of: Callable[[BoardRow], fl
     rows = [row for row in leading(board, subset, len(board.rows)) if cost_of(row) is not None]
     if not rows:
         return None
-    metric = METRICS[RANKED_BY]
-    estimates = [row.standings[subset].scores[RANKED_BY] for row in rows]
+    metric = board.shown.ranking
+    estimates = [row.standings[subset].scores[board.shown.ranked_by] for row in rows]
     costs = [float(cost_of(row) or 0.0) for row in rows]
     scores = [estimate.score for estimate in estimates]
     positive = [cost for cost in costs if cost > 0]

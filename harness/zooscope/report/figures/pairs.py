@@ -4,8 +4,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from zooscope.metrics import METRICS
-from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.board import Board
 from zooscope.report.figures.style import WIDE_IN, label, leading, new_figure
 from zooscope.report.pairs import differences
 from zooscope.stats import Estimate
@@ -21,7 +20,7 @@ def pairs(board: Board, subset: str) -> Figure | None:
         return None
     found = differences(board, subset, rows)
     values = np.array([[one.score if one else 0.0 for one in line] for line in found])
-    sign = 1 if METRICS[RANKED_BY].higher_is_better else -1
+    sign = board.shown.sign
     most = max(float(np.nanmax(np.abs(values))), 1e-3)
     figure = new_figure(min(WIDE_IN, 2.2 + 0.36 * len(rows)), 0.7 + 0.26 * len(rows))
     axes = figure.subplots()
@@ -39,7 +38,7 @@ def pairs(board: Board, subset: str) -> Figure | None:
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{METRICS[RANKED_BY].label}: row less column", fontsize=7, loc="left")
+    axes.set_title(f"{board.shown.ranking.label}: row less column", fontsize=7, loc="left")
     return figure
 
 

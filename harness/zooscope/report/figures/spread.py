@@ -5,8 +5,7 @@ from collections import Counter
 import numpy as np
 from matplotlib.figure import Figure
 
-from zooscope.metrics import METRICS
-from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.board import Board
 from zooscope.report.figures.style import COLOURS, WIDE_IN, label, leading, new_figure
 from zooscope.report.per_image import image_scores
 
@@ -19,7 +18,7 @@ def spread(board: Board) -> Figure | None:
     rows = leading(board, "all", MOST)
     if not rows:
         return None
-    metric = METRICS[RANKED_BY]
+    metric = board.shown.ranking
     figure = new_figure(WIDE_IN, 0.7 + 0.42 * len(rows))
     axes = figure.subplots()
     scores = [image_scores(metric, board.records(row)) for row in rows]

@@ -5,8 +5,7 @@ import math
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from zooscope.metrics import METRICS
-from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.board import Board
 from zooscope.report.figures.style import COLOURS, MARKERS, WIDE_IN, label, leading, new_figure
 
 MOST = 6
@@ -24,7 +23,7 @@ def strata(board: Board) -> Figure | None:
     panels = figure.subplots(lines, COLUMNS, sharex=True, squeeze=False).ravel()
     for axes, subset in zip(panels, found, strict=False):
         for series, row in enumerate(rows):
-            estimate = row.standings[subset.name].scores[RANKED_BY]
+            estimate = row.standings[subset.name].scores[board.shown.ranked_by]
             axes.barh(-series, estimate.score, height=0.72, color=COLOURS[series], alpha=0.85)
             axes.plot(estimate.score, -series, MARKERS[series], color="black", markersize=2.2)
             if estimate.low is not None and estimate.high is not None:
@@ -37,7 +36,7 @@ def strata(board: Board) -> Figure | None:
         axes.set_axis_off()
     for axes in panels[max(0, len(found) - COLUMNS) : len(found)]:
         axes.tick_params(labelbottom=True)
-        axes.set_xlabel(METRICS[RANKED_BY].label)
+        axes.set_xlabel(board.shown.ranking.label)
     handles = [
         Line2D([], [], color=COLOURS[n], marker=MARKERS[n], linewidth=5, markersize=2.2, markeredgecolor="black",
                markerfacecolor="black", label=label(row))
@@ -49,4 +48,4 @@ def strata(board: Board) -> Figure | None:
 
 def _within(board: Board) -> bool:
     """Whether all scores lie between 0 and 1."""
-    return all(0 <= s.scores[RANKED_BY].score <= 1 for row in board.rows for s in row.standings.values())
+    return all(0 <= s.scores[board.shown.ranked_by].score <= 1 for row in board.rows for s in row.standings.values())

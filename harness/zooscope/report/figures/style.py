@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from zooscope.report.board import RANKED_BY, Board, BoardRow
+from zooscope.report.board import Board, BoardRow
 from zooscope.report.tables import MARK
 
 WIDTH_IN = 3.5
@@ -68,7 +68,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
 def leading(board: Board, subset: str, most: int) -> Sequence[BoardRow]:
     """The best rows on a subset."""
-    return sorted(board.rows, key=lambda row: -row.standings[subset].scores[RANKED_BY].score)[:most]
+    return board.best_first(subset)[:most]
 
 
 def label(row: BoardRow) -> str:

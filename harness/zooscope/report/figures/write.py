@@ -18,8 +18,8 @@ from zooscope.report.figures.style import STYLE, save
 def write_figures(board: Board, folder: Path) -> list[Path]:
     """Write each plot as PNG and SVG; return their paths.
 
-    `ap-curve`, `speed`, `size` and `differences` of the whole split, and with `-<subset>` of its named subsets;
-    `strata` and `images` once.
+    `ap-curve` (of objects alone), `speed`, `size` and `differences` of the whole split, and with `-<subset>` of its
+    named subsets; `strata` and `images` once.
     """
     written: list[Path] = []
     with mpl.rc_context(STYLE):
@@ -35,7 +35,7 @@ def _figures(board: Board) -> Iterator[tuple[str, Figure | None]]:
     for subset in board.subsets:
         if subset.kind != "stratum":
             suffix = "" if subset.kind == "all" else f"-{subset.name}"
-            yield f"ap-curve{suffix}", curve(board, subset.name)
+            yield f"ap-curve{suffix}", curve(board, subset.name) if board.has_thresholds else None
             yield f"speed{suffix}", speed(board, subset.name)
             yield f"size{suffix}", size(board, subset.name)
             yield f"differences{suffix}", pairs(board, subset.name)

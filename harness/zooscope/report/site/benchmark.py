@@ -9,10 +9,10 @@ from zooscope.data.dataset import Dataset
 from zooscope.metrics import METRICS
 from zooscope.metrics.matching import THRESHOLDS
 from zooscope.report import facts, tables
-from zooscope.report.board import RANKED_BY, SHOWN, Board, BoardRow, Standing, Subset
+from zooscope.report.board import Board, BoardRow, Standing, Subset
 from zooscope.report.leader import leader
 from zooscope.report.pairs import AT_MOST, differences
-from zooscope.report.per_image import JUDGED_BY, image_scores
+from zooscope.report.per_image import image_scores
 from zooscope.report.site.names import row_slug, slug
 from zooscope.report.site.script import limits, number, numbers, rank_of, write_script
 from zooscope.report.site.summary import write_summary
@@ -41,7 +41,7 @@ def write_benchmark(board: Board, site: Path, *, name: str, data: Dataset | None
     about = {"board": board, "name": name, "why": None if shown else why_no_pictures(board, data)}
     verdict = leader(board, "all")
     marked = [row for row in board.rows if row.result.run["trained_on"]]
-    metrics = [METRICS[metric] for metric in SHOWN]
+    metrics = [METRICS[metric] for metric in board.shown.metrics]
     write_page(
         page,
         "benchmark",
@@ -75,21 +75,21 @@ def why_no_pictures(board: Board, data: Dataset | None) -> str:
 
 
 def _board(board: Board) -> Mapping[str, Any]:
-    subsets = [subset.name for subset in board.subsets]
+    subsets, shown = [subset.name for subset in board.subsets], board.shown.metrics
     return {
         "title": board.card.title,
-        "ranked_by": RANKED_BY,
+        "ranked_by": board.shown.ranked_by,
+        "judged_by": board.shown.judged_by,
         "at_first": AT_FIRST,
         "level": LEVEL,
         "min_groups": MIN_GROUPS,
         "mark": tables.MARK,
         "axis": _axis(board),
-        "metrics": [_metric(name) for name in SHOWN],
+        "metrics": [_metric(name) for name in board.shown.metrics],
         "subsets": [vars(subset) for subset in board.subsets],
         "models": [_model(row) for row in board.rows],
-        "standings": {name: [_standing(row.standings[name]) for row in board.rows] for name in subsets},
-        "thresholds": [percent / 100 for percent in THRESHOLDS],
-        "curves": {subset.name: _curves(board, subset.name) for subset in _ranked_on(board)},
+        "standings": {name: [_standing(row.standings[name], shown) for row in board.rows] for name in subsets},
+        "curve": _curve(board) if board.has_thresholds else None,
         "verdicts": {subset.name: leader(board, subset.name) for subset in _ranked_on(board)},
     }
 
@@ -121,16 +121,21 @@ def _model(row: BoardRow) -> Mapping[str, Any]:
     }
 
 
-def _standing(standing: Standing) -> Mapping[str, Any]:
+def _standing(standing: Standing, metrics: Sequence[str]) -> Mapping[str, Any]:
     return {
         "rank": rank_of(standing),
-        "scores": {metric: limits(standing.scores[metric]) for metric in SHOWN if metric in standing.scores},
+        "scores": {name: limits(standing.scores[name]) for name in metrics if name in standing.scores},
         "behind": limits(standing.behind),
     }
 
 
+def _curve(board: Board) -> Mapping[str, Any]:
+    """IoU thresholds, and AP of each row at each of them, by subset."""
+    found = {subset.name: _curves(board, subset.name) for subset in _ranked_on(board)}
+    return {"thresholds": [percent / 100 for percent in THRESHOLDS], "scores": found}
+
+
 def _curves(board: Board, subset: str) -> list[list[float | None]]:
-    """AP at each IoU threshold of each row."""
     metrics = [METRICS[f"ap{percent}.per-image@1"] for percent in THRESHOLDS]
     records = [board.records(row, subset) for row in board.rows]
     return [numbers(metric.reduce(record) for metric in metrics) for record in records]
@@ -138,9 +143,9 @@ def _curves(board: Board, subset: str) -> list[list[float | None]]:
 
 def _pairs(board: Board, subset: str) -> Mapping[str, Any]:
     """Differences between the best rows; `rows` holds their places on the board, cell j of line i < j is i less j."""
-    order = sorted(range(len(board.rows)), key=lambda i: -board.rows[i].standings[subset].scores[RANKED_BY].score)
-    order = order[:AT_MOST]
-    found = differences(board, subset, [board.rows[i] for i in order])
+    rows = board.best_first(subset)[:AT_MOST]
+    order = [board.rows.index(row) for row in rows]
+    found = differences(board, subset, rows)
     return {"rows": order, "cells": [[limits(found[i][j]) for j in range(i)] for i in range(len(order))]}
 
 
@@ -155,7 +160,7 @@ def _images(board: Board) -> Mapping[str, Any]:
         "subsets": {name: members.nonzero()[0].tolist() for name, members in board.members.items()},
         "scores": {
             name: [numbers(image_scores(METRICS[name], record)) for record in records]
-            for name in (RANKED_BY, JUDGED_BY)
+            for name in (board.shown.ranked_by, board.shown.judged_by)
         },
     }
 
@@ -166,7 +171,7 @@ def _ranked_on(board: Board) -> Sequence[Subset]:
 
 def _axis(board: Board) -> list[float]:
     """What the bars of scores span: 0 to 1 where all scores lie there."""
-    found = [e for row in board.rows for s in row.standings.values() if (e := s.scores.get(RANKED_BY))]
+    found = [e for row in board.rows for s in row.standings.values() if (e := s.scores.get(board.shown.ranked_by))]
     ends = [value for e in found for value in (e.score, e.low, e.high) if value is not None and not math.isnan(value)]
     low, high = min(ends, default=0.0), max(ends, default=1.0)
     return [0.0, 1.0] if low >= 0 and high <= 1 else [low, high]

@@ -7,8 +7,8 @@ from typing import Any
 
 from zooscope import atomic
 from zooscope.metrics import METRICS
-from zooscope.report.board import RANKED_BY, Board, BoardRow
-from zooscope.report.per_image import JUDGED_BY, best_median_worst, image_scores
+from zooscope.report.board import Board, BoardRow
+from zooscope.report.per_image import best_median_worst, image_scores
 from zooscope.report.site.names import row_slug, slug
 from zooscope.report.site.script import limits, number, rank_of
 from zooscope.store import Result
@@ -41,7 +41,7 @@ def write_summary(
         "licence": board.card.licence,
         "images": subset.images if subset else 0,
         "groups": subset.groups if subset else 0,
-        "metric": METRICS[RANKED_BY].label,
+        "metric": board.shown.ranking.label,
         "axis": axis,
         "verdict": verdict,
         "rows": rows,
@@ -62,7 +62,7 @@ def _row(board: Board, place: int, shown: Mapping[str, Any] | None) -> dict[str,
     return _named(row.result) | {
         "row": row.name,
         "rank": rank_of(standing),
-        "score": limits(standing.scores[RANKED_BY]),
+        "score": limits(standing.scores[board.shown.ranked_by]),
         "seconds": run["seconds_per_image"],
         "trained_on": run["trained_on"],
         "shots": _shots(board, row, shown, shown["rows"][place]) if shown and shown["rows"][place] else [],
@@ -71,7 +71,7 @@ def _row(board: Board, place: int, shown: Mapping[str, Any] | None) -> dict[str,
 
 def _shots(board: Board, row: BoardRow, shown: Mapping[str, Any], folder: str) -> list[dict[str, Any]]:
     """Best, median and worst image, with what draws them."""
-    metric = METRICS[JUDGED_BY]
+    metric = METRICS[board.shown.judged_by]
     scores = image_scores(metric, board.records(row))
     where = {"view": shown["view"], "pictures": shown["pictures"], "folder": folder, "metric": metric.label}
     return [

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 import matplotlib as mpl
 
-from zooscope.report.board import RANKED_BY, Board
+from zooscope.report.board import Board
 from zooscope.report.figures.curve import curve
 from zooscope.report.figures.style import STYLE, save
 from zooscope.report.figures.write import write_figures
@@ -24,7 +24,7 @@ def test_each_plot_is_written_as_png_and_svg_with_text_as_text(board: Board, tmp
     text = " ".join(ElementTree.parse(tmp_path / "ap-curve.svg").getroot().itertext())
     for row in board.rows:
         assert row.name in text
-    assert f"{board.rows[0].standings['all'].scores[RANKED_BY].score:.3f}" not in text
+    assert f"{board.rows[0].standings['all'].scores[board.shown.ranked_by].score:.3f}" not in text
     assert "IoU threshold" in text
 
 

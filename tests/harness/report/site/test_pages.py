@@ -11,8 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from zooscope.data import Dataset
-from zooscope.metrics import METRICS
-from zooscope.report.board import RANKED_BY, SHOWN, Board
+from zooscope.report.board import Board
 from zooscope.report.site.benchmark import write_benchmark
 from zooscope.report.site.build import finish_site, forget_others
 from zooscope.report.site.names import row_slug
@@ -62,7 +61,7 @@ def test_names_and_reasons_from_packages_are_escaped(site: Path) -> None:
 
 def test_the_page_is_given_the_boards_numbers(board: Board, given: Read) -> None:
     told = given("demo/board")
-    assert [metric["name"] for metric in told["metrics"]] == list(SHOWN)
+    assert [metric["name"] for metric in told["metrics"]] == list(board.shown.metrics)
     assert [model["name"] for model in told["models"]] == [row.name for row in board.rows]
     for subset in board.subsets:
         for row, standing in zip(board.rows, told["standings"][subset.name], strict=True):
@@ -74,8 +73,8 @@ def test_the_page_is_given_the_boards_numbers(board: Board, given: Read) -> None
                 )
             assert standing["rank"] == (None if mine.rank is None else standing["rank"])
             assert standing["rank"] is None or standing["rank"][0] == mine.rank
-    curve = told["curves"]["all"][0]
-    assert curve[0] == pytest.approx(board.rows[0].standings["all"].scores[RANKED_BY].score, abs=5e-5)
+    curve = told["curve"]["scores"]["all"][0]
+    assert curve[0] == pytest.approx(board.rows[0].standings["all"].scores[board.shown.ranked_by].score, abs=5e-5)
     assert curve[5] == pytest.approx(board.rows[0].standings["all"].scores["ap75.per-image@1"].score, abs=5e-5)
 
 
@@ -97,7 +96,7 @@ def test_a_models_page_has_its_card_scores_provenance_and_command(site: Path, bo
     assert f"zooscope run --model {run['model']['id']} --dataset demo" in page
     for part in (run["model"]["digest"], run["dataset"]["digest"], run["key"], run["environment"]["versions"]["numpy"]):
         assert part in page
-    assert f"{row.standings['all'].scores[RANKED_BY].score:.3f}" in page
+    assert f"{row.standings['all'].scores[board.shown.ranked_by].score:.3f}" in page
 
 
 def test_a_model_that_failed_has_a_page_with_its_reason(site: Path, board: Board) -> None:
@@ -155,4 +154,4 @@ def test_benchmarks_and_models_without_results_leave_the_site(board: Board, tmp_
 def test_the_rows_of_the_image_page_are_named_after_model_and_run(board: Board, given: Read) -> None:
     told = given("demo/board")
     assert [model["row"] for model in told["models"]] == [row_slug(row.result) for row in board.rows]
-    assert METRICS[RANKED_BY].name == told["ranked_by"]
+    assert board.shown.ranking.name == told["ranked_by"]

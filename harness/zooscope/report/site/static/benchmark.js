@@ -8,7 +8,7 @@ zs.benchmark = (name, pictures) => {
     columns: new Set(columns.filter(column => column.first).map(column => column.key)),
   };
   const host = id => document.getElementById(id);
-  const parts = { curve: zs.curve(board), cost: zs.cost(board), strata: zs.strata(board), spread: zs.spread(board, name), pairs: zs.pairs(board, name) };
+  const parts = { ...(board.curve && { curve: zs.curve(board) }), cost: zs.cost(board), strata: zs.strata(board), spread: zs.spread(board, name), pairs: zs.pairs(board, name) };
   const plots = Object.entries(parts).map(([key, part]) => zs.plot(host(`plot-${key}`), part));
   const change = wanted => { Object.assign(view, wanted); refresh(); };
   const sort = column => change(view.sort === column.key ? { down: !view.down } : { sort: column.key, down: !!column.down });

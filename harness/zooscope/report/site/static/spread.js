@@ -18,7 +18,7 @@ zs.spread = (board, name) => {
       return { images };
     },
     controls: redraw => zs.el("div", { class: "controls" }, zs.select("score",
-      [...new Set([board.ranked_by, "ap.per-image@1"])].filter(key => LABELS[key]).map(key => [key, LABELS[key]]), by, value => { by = value; redraw(); })),
+      [...new Set([board.ranked_by, board.judged_by])].filter(key => LABELS[key]).map(key => [key, LABELS[key]]), by, value => { by = value; redraw(); })),
     draw: (context, width) => {
       const { images, models } = context, first = models.slice(0, MOST);
       const box = { left: 12, right: width - 12, top: 4 };
