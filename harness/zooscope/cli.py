@@ -189,7 +189,7 @@ def score(
     reports: Reports = Path("reports"),
     as_json: Json = False,
 ) -> None:
-    """Score label images that another tool made: FOLDER holds <id>.tif of every image of the split."""
+    """Score label or restored images that another tool made: FOLDER holds <id>.tif of every image of the split."""
     from zooscope.data import load_dataset
     from zooscope.data.card import known_names
     from zooscope.external import score_folder

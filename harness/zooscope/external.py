@@ -1,8 +1,10 @@
-"""Label images that another tool made, scored as a row of their own."""
+"""Predictions that another tool made, label images or restored images, scored as a row of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,17 +12,24 @@ from numpy.typing import NDArray
 from zooscope.contender import trained_on
 from zooscope.data.dataset import Dataset
 from zooscope.data.digest import array_digest
+from zooscope.data.folder import read_target
 from zooscope.data.labels import refuse_foreground_masks
+from zooscope.data.truth import TRUTHS
 from zooscope.environment import environment
 from zooscope.errors import DataError, UsageError
-from zooscope.imagefile import read_array
+from zooscope.progress import track
 from zooscope.runkey import digest_of
-from zooscope.sample import as_labels
+from zooscope.sample import Task
 from zooscope.scoring import describe_data, finish, is_stale
 from zooscope.store import Result, Results
 
 SUFFIXES = (".tif", ".tiff", ".png", ".npy")
-"""What label images may come in; JPEG is not among them, since it changes the numbers of objects."""
+"""What predictions may come in; JPEG is not among them, since it changes the numbers of objects, and pixels."""
+
+NAMED = 5
+"""Of many bad files so many are named."""
+
+_KIND = {Task.INSTANCE_SEGMENTATION: "labels", Task.RESTORATION: "images"}
 
 
 def score_folder(
@@ -32,7 +41,7 @@ def score_folder(
     trained: list[str] | None = None,
     progress: bool = False,
 ) -> Result:
-    """Score `<id>.tif` (or .png, .npy) label images of every sample of a split.
+    """Score `<id>.tif` (or .png, .npy) of every sample of a split: label images, or restored images.
 
     Parameters
     ----------
@@ -41,16 +50,18 @@ def score_folder(
 
     Raises
     ------
-    DataError : an image without a prediction, or one that is no label image of its image's shape; nothing is written.
+    DataError : images without a prediction, or with one that is none for its image; nothing is written.
     """
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise UsageError(f"name '{name}': letters, digits, '-', '_' and '.' are allowed")
-    labels = {id: _labels(folder, id, data) for id in _complete(folder, data)}
-    refuse_foreground_masks(labels.values(), source=str(folder))
-    digest = digest_of({id: array_digest(array) for id, array in labels.items()})
+    load = _Files(_complete(folder, data), data)
+    digest = digest_of(_digests(load, data, source=folder, progress=progress))
+    if data.card.task is Task.INSTANCE_SEGMENTATION:
+        refuse_foreground_masks((load(id)[0] for id in data.ids), source=str(folder))
+    kind = _KIND[data.card.task]
     about = {
-        "kind": "labels",
-        "title": "label images made elsewhere",
+        "kind": kind,
+        "title": f"{TRUTHS[data.card.task].word}s made elsewhere",
         "training_data": [{"dataset": t} for t in trained or []],
     }
     request = digest_of(digest, data.digest, data.split, name, about)
@@ -59,7 +70,7 @@ def score_folder(
         "request": request,
         "model": {"name": name, "digest": digest, **about},
         "dataset": describe_data(data),
-        "protocol": {"decoder": "labels made elsewhere"},
+        "protocol": {"decoder": f"{kind} made elsewhere"},
         "params": {},
         "tuning": None,
         "trained_on": trained_on(about, data.card, split=str(data.split)),
@@ -69,31 +80,51 @@ def score_folder(
     found = results.find(request, dataset=data.name, split=str(data.split))
     if found and not is_stale(found):
         return found
-    return finish(run, data, _timeless(labels), results, progress=progress)
+    return finish(run, data, load, results, progress=progress)
 
 
-def _complete(folder: Path, data: Dataset) -> list[str]:
+@dataclass(frozen=True)
+class _Files:
+    """Predictions by id, from files; they took nobody knows how long."""
+
+    paths: Mapping[str, Path]
+    data: Dataset
+
+    def __call__(self, id: str) -> tuple[NDArray[Any], float]:
+        sample = self.data[id]
+        return read_target(self.paths[id], sample.image, task=self.data.card.task), np.nan
+
+
+def _digests(load: _Files, data: Dataset, *, source: Path, progress: bool) -> dict[str, str]:
+    """Digest of each prediction; DataError that names the images whose file is none."""
+    digests: dict[str, str] = {}
+    wrong: list[str] = []
+    for id in track(data.ids, f"reading {source.name}", len(data), show=progress):
+        try:
+            digests[id] = array_digest(load(id)[0])
+        except DataError as error:
+            wrong.append(str(error))
+    if wrong:
+        more = f"; and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+        raise DataError("; ".join(wrong[:NAMED]) + more)
+    return digests
+
+
+def _complete(folder: Path, data: Dataset) -> dict[str, Path]:
+    """The file of every image."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
-    missing = [id for id in data.ids if _file(folder, id) is None]
+    found = {id: path for id in data.ids if (path := _file(folder, id))}
+    missing = [id for id in data.ids if id not in found]
     if missing:
+        word = TRUTHS[data.card.task].word
+        hint = " (an image without objects is an image of zeros)" if word == "label image" else ""
         raise DataError(
-            f"{folder}: {len(missing)} of {len(data)} images of {data.name}, split {data.split}, have no label image; "
-            f"the first is {missing[0]}.tif (an image without objects is an image of zeros)"
+            f"{folder}: {len(missing)} of {len(data)} images of {data.name}, split {data.split}, have no {word}; "
+            f"the first is {missing[0]}.tif{hint}"
         )
-    return data.ids
-
-
-def _labels(folder: Path, id: str, data: Dataset) -> NDArray[np.int32]:
-    path = _file(folder, id)
-    assert path is not None
-    shape = data[id].target.shape
-    return as_labels(read_array(path), shape=(shape[0], shape[1]), source=str(path))
+    return found
 
 
 def _file(folder: Path, id: str) -> Path | None:
     return next((path for suffix in SUFFIXES if (path := folder / f"{id}{suffix}").is_file()), None)
-
-
-def _timeless(labels: dict[str, NDArray[np.int32]]) -> Iterator[tuple[str, NDArray[np.int32], float]]:
-    return ((id, array, float("nan")) for id, array in labels.items())

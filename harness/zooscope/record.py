@@ -21,10 +21,10 @@ class _Part(BaseModel):
 
 
 class ModelRecord(_Part):
-    """What was ranked: a package, a baseline, or label images made elsewhere."""
+    """What was ranked: a package, a baseline, or label images or restored images made elsewhere."""
 
     name: str
-    kind: Literal["package", "baseline", "labels"]
+    kind: Literal["package", "baseline", "labels", "images"]
     digest: str = Sha256
     id: str | None = None
     title: str | None = None

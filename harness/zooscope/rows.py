@@ -20,6 +20,7 @@ from zooscope.environment import environment
 from zooscope.errors import PackageError, UsageError, WorkerError
 from zooscope.progress import track
 from zooscope.runkey import PREDICT_VERSION, digest_of
+from zooscope.sample import Task
 from zooscope.scoring import describe_data, finish, is_stale, score_again
 from zooscope.store import Predictions, Result, Results
 
@@ -120,6 +121,9 @@ def plan_rows(
             f"data set '{data.card.id}' is limited to its split '{data.split}'; load it whole and name the split here: "
             "parameters are tuned on its validation split"
         )
+    if data.card.task is not Task.INSTANCE_SEGMENTATION:
+        what = f"data set '{data.card.id}' is of {data.card.task}, which models are not run on yet"
+        raise UsageError(f"{what}; `zooscope score` ranks images that a tool restored")
     part = data.only(split)
     validation = data.only("validation") if "validation" in data.splits and split != "validation" else None
     rows: list[Row] = []
@@ -167,7 +171,7 @@ def run_row(row: Row, results: Results, *, progress: bool = False, retry: bool =
     return finish(
         {**_about(row), "key": key, "params": params, "tuning": tuned},
         row.data,
-        ((id, *predictions.get(id)) for id in row.data.ids),
+        predictions.get,
         results,
         progress=progress,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -29,7 +30,8 @@ class Sample:
     ----------
     id : unique within its data set; also the stem of every file written for it.
     image : dims ("y", "x") or ("y", "x", "c"), native dtype; c is red, green, blue.
-    target : for segmentation a label image int32 (y, x): 0 is background, every other value one object.
+    target : for instance segmentation a label image int32 (y, x): 0 is background, every other value one object; for
+        restoration the clean image, of the image's shape, integers or float32.
     group : what was imaged together; splits never cut a group and the bootstrap resamples groups.
     stratum : the part of the data set that this image is reported under.
     pixel_size_um : edge of a pixel in micrometres, where the source tells it.
@@ -37,7 +39,7 @@ class Sample:
 
     id: str
     image: xr.DataArray
-    target: NDArray[np.int32]
+    target: NDArray[Any]
     group: str
     stratum: str = "all"
     pixel_size_um: float | None = None
@@ -80,7 +82,7 @@ def as_image(array: NDArray[np.generic], *, axes: str, source: str) -> xr.DataAr
     return xr.DataArray(np.ascontiguousarray(array), dims=tuple(axes))
 
 
-def as_labels(array: NDArray[np.generic], *, shape: tuple[int, int], source: str) -> NDArray[np.int32]:
+def as_labels(array: NDArray[np.generic], *, shape: tuple[int, ...], source: str) -> NDArray[np.int32]:
     """Check a label image against its image's (y, x) and give it as int32.
 
     Raises
@@ -99,3 +101,23 @@ def as_labels(array: NDArray[np.generic], *, shape: tuple[int, int], source: str
         found = f"labels from {array.min()} to {array.max()}"
         raise DataError(f"{source}: {found}; 0 (background) to 2147483647 are expected")
     return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def as_restored(array: NDArray[np.generic], *, shape: tuple[int, ...], source: str) -> NDArray[Any]:
+    """Check a clean or a restored image against the shape of its noisy image; integers as they are, else float32.
+
+    Raises
+    ------
+    DataError : another shape, yes/no or complex values, NaN, infinity or values beyond float32.
+    """
+    if array.shape != shape:
+        raise DataError(f"{source}: an image of shape {array.shape}, but the noisy one is {shape}")
+    if array.dtype.kind not in "uif":
+        raise DataError(f"{source}: pixels of dtype {array.dtype}; integers or floats are expected")
+    if array.dtype.kind != "f":
+        return np.ascontiguousarray(array)
+    with np.errstate(over="ignore"):
+        single = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(single).all():
+        raise DataError(f"{source}: the image holds NaN, infinity or values beyond float32")
+    return single

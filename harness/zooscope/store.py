@@ -19,15 +19,17 @@ from pyarrow import csv
 
 from zooscope import atomic
 from zooscope.cache import cache_folder
+from zooscope.data.truth import TRUTHS
 from zooscope.errors import DataError
 from zooscope.imagefile import decode_array, encode_tiff, smallest_labels
 from zooscope.record import RUN, read_record, refuse_damaged, sealed
+from zooscope.sample import Task
 
-IMAGES, LABELS = "images.csv", "labels.zip"
+IMAGES = "images.csv"
 
 
 class Predictions:
-    """Label images of one run, in the cache under the run's key; what a killed run wrote is found again."""
+    """Predictions of one run, in the cache under the run's key; what a killed run wrote is found again."""
 
     def __init__(self, key: str) -> None:
         self.folder = cache_folder("predictions", key)
@@ -36,25 +38,31 @@ class Predictions:
         """Whether the prediction of a sample is there, whole."""
         return self._path(id).is_file()
 
-    def put(
-        self, id: str, labels: NDArray[np.int32], objects: Mapping[str, NDArray[np.generic]], seconds: float
-    ) -> None:
-        """Write a prediction: `<id>.parquet` with a row an object, then `<id>.tif`, whose being there says done."""
+    def put(self, id: str, found: NDArray[Any], objects: Mapping[str, NDArray[np.generic]], seconds: float) -> None:
+        """Write a prediction: `<id>.parquet` with a row an object, then `<id>.tif`, whose being there says done.
+
+        Parameters
+        ----------
+        found : a label image int32, or a restored image float32.
+        """
         if objects:
-            table = pd.DataFrame({"label": np.arange(1, labels.max(initial=0) + 1), **objects})
+            table = pd.DataFrame({"label": np.arange(1, found.max(initial=0) + 1), **objects})
             buffer = io.BytesIO()
             table.to_parquet(buffer, index=False)
             atomic.write_bytes(self.folder / f"{id}.parquet", buffer.getvalue())
         about = json.dumps({"seconds": round(seconds, 4)})
-        atomic.write_bytes(self._path(id), encode_tiff(smallest_labels(labels), description=about))
+        image = found if found.dtype.kind == "f" else smallest_labels(found)
+        atomic.write_bytes(self._path(id), encode_tiff(image, description=about))
 
-    def get(self, id: str) -> tuple[NDArray[np.int32], float]:
-        """Labels of a sample, and how many seconds the prediction took."""
+    def get(self, id: str) -> tuple[NDArray[Any], float]:
+        """The prediction of a sample, and how many seconds it took."""
         import tifffile
 
         with tifffile.TiffFile(self._path(id)) as file:
             page = file.pages[0]
-            return page.asarray().astype(np.int32), float(json.loads(page.description)["seconds"])  # type: ignore[union-attr]
+            found = page.asarray()
+            seconds = float(json.loads(page.description)["seconds"])  # type: ignore[union-attr]
+            return found if found.dtype.kind == "f" else found.astype(np.int32), seconds
 
     def _path(self, id: str) -> Path:
         return self.folder / f"{id}.tif"
@@ -85,13 +93,28 @@ class Result:
         """Whether the row is a failure with a reason."""
         return self.run["status"] == "failed"
 
-    def labels(self, id: str) -> NDArray[np.int32] | None:
-        """The stored label image of a sample; None where the data's licence does not let it be published."""
-        path = self.folder / LABELS
-        if not path.is_file():
+    @property
+    def archive(self) -> Path:
+        """The file of the stored predictions, if there are any."""
+        return self.folder / TRUTHS[self.task].archive
+
+    @property
+    def task(self) -> Task:
+        """What was asked of the model."""
+        return Task(self.run["dataset"]["card"]["task"])
+
+    @property
+    def has_predictions(self) -> bool:
+        """Whether predictions are stored with the row; not where the data's licence does not let them be published."""
+        return self.archive.is_file()
+
+    def prediction(self, id: str) -> NDArray[Any] | None:
+        """The stored label image (int32) or restored image of a sample; None where none are stored."""
+        if not self.has_predictions:
             return None
-        with zipfile.ZipFile(path) as archive:
-            return decode_array(archive.read(f"{id}.tif"), suffix=".tif").astype(np.int32)
+        with zipfile.ZipFile(self.archive) as archive:
+            found = decode_array(archive.read(f"{id}.tif"), suffix=".tif")
+        return found.astype(np.int32) if self.task is Task.INSTANCE_SEGMENTATION else found
 
 
 class Results:
@@ -123,18 +146,21 @@ class Results:
         """(data set, split) of which there are rows."""
         return sorted({(p.parents[3].name, p.parents[2].name) for p in self.root.glob("*/*/*/[!.]*/run.json")})
 
-    def write(
-        self, run: Mapping[str, Any], images: pd.DataFrame, labels: Mapping[str, NDArray[np.int32]] | None
-    ) -> Result:
-        """Write a row, whole or not at all; a row of the same request (an earlier failure) makes way."""
+    def write(self, run: Mapping[str, Any], images: pd.DataFrame, predictions: Mapping[str, bytes] | None) -> Result:
+        """Write a row, whole or not at all; a row of the same request (an earlier failure) makes way.
+
+        Parameters
+        ----------
+        predictions : a TIFF of each image.
+        """
         model, data = run["model"], run["dataset"]
         folder = self.root / f"{data['id']}@{data['version']}" / data["split"]
         folder = folder / f"{model['name']}@{model['digest'][:8]}" / run["key"][:8]
         with atomic.new_folder(folder) as building:
             if len(images):
                 images.to_csv(building / IMAGES, index_label="id", lineterminator="\n", float_format="%.9g")
-            if labels:
-                _write_labels(building / LABELS, labels)
+            if predictions:
+                _write_archive(building / TRUTHS[Task(data["card"]["task"])].archive, predictions)
             text = json.dumps(sealed(run, building), indent=1, sort_keys=True) + "\n"
             (building / RUN).write_text(text, encoding="utf-8")
         for other in list(self.all(dataset=f"{data['id']}@{data['version']}", split=data["split"])):
@@ -148,8 +174,8 @@ def read_result(folder: Path) -> Result:
     return Result(folder, read_record(folder))
 
 
-def _write_labels(path: Path, labels: Mapping[str, NDArray[np.int32]]) -> None:
-    """TIFFs in a zip whose bytes depend on the labels alone."""
+def _write_archive(path: Path, files: Mapping[str, bytes]) -> None:
+    """TIFFs in a zip whose bytes depend on them alone."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for id in sorted(labels):
-            archive.writestr(zipfile.ZipInfo(f"{id}.tif"), encode_tiff(smallest_labels(labels[id])))
+        for id in sorted(files):
+            archive.writestr(zipfile.ZipInfo(f"{id}.tif"), files[id])

@@ -18,7 +18,7 @@ from zooscope.metrics import RECORDS, measure
 from zooscope.progress import track
 from zooscope.record import RUN, RunRecord, refuse_damaged
 from zooscope.runkey import PREDICT_VERSION
-from zooscope.store import IMAGES, LABELS, Result, read_result
+from zooscope.store import IMAGES, Result, read_result
 
 SAME_RECORD = 1e-8
 """Relative difference that a stored number may have: images.csv keeps nine digits."""
@@ -100,28 +100,29 @@ def _data(result: Result, dataset: str | Path | Dataset | None) -> Generator[Fin
 
 
 def _scores(result: Result, data: Dataset, *, progress: bool) -> Iterator[Finding]:
-    if not (result.folder / LABELS).is_file():
-        yield Finding("warning", "scores", "no label images are stored, so nothing to score again")
+    if not result.has_predictions:
+        yield Finding("warning", "scores", "no predictions are stored, so nothing to score again")
         return
     if result.run["records"] != RECORDS[data.card.task]:
         text = f"records are {result.run['records']}, this zooscope makes {RECORDS[data.card.task]}"
-        yield Finding("error", "scores", f"{text}; `zooscope run` scores the stored label images again")
+        yield Finding("error", "scores", f"{text}; `zooscope run` scores the stored predictions again")
         return
     for sample in track(data, "scoring again", len(data), show=progress):
-        labels = result.labels(sample.id)
+        found = result.prediction(sample.id)
         stored = result.images.loc[sample.id]
-        if labels is None or labels.shape != sample.target.shape:
-            yield Finding("error", "scores", f"image {sample.id}: {LABELS} has no label image of its shape")
+        if found is None or found.shape != sample.target.shape:
+            text = f"image {sample.id}: {result.archive.name} has no prediction of its shape"
+            yield Finding("error", "scores", text)
             return
-        for column, value in measure(labels, sample.target).items():
+        for column, value in measure(found, sample.target, task=data.card.task).items():
             if not np.isclose(float(stored[column]), value, rtol=SAME_RECORD, atol=0, equal_nan=True):
-                text = f"{column} is {stored[column]:g}, its stored label image gives {value:g}"
+                text = f"{column} is {stored[column]:g}, its stored prediction gives {value:g}"
                 yield Finding("error", "scores", f"image {sample.id}: {text}")
                 return
         if (stored["group"], stored["stratum"]) != (sample.group, sample.stratum):
             yield Finding("error", "scores", f"image {sample.id}: group or stratum is not that of the data")
             return
-    yield Finding("ok", "scores", f"{len(data)} images, each the same from its stored label image")
+    yield Finding("ok", "scores", f"{len(data)} images, each the same from its stored prediction")
 
 
 def _predictions(
@@ -129,8 +130,8 @@ def _predictions(
 ) -> Iterator[Finding]:
     run = result.run
     name = model or _own_name(run["model"])
-    if run["model"]["kind"] == "labels":
-        yield Finding("warning", "model", "label images made elsewhere: nothing to predict again")
+    if run["model"]["kind"] in ("labels", "images"):
+        yield Finding("warning", "model", f"{run['model']['kind']} made elsewhere: nothing to predict again")
         return
     if name is None:
         text = f"{run['model']['name']} is not a shipped model; name its package with --model to predict again"
@@ -154,8 +155,8 @@ def _predictions(
     if different:
         told = ", ".join(f"{key} {now} here, {then} in the row" for key, (now, then) in different.items())
         yield Finding("warning", "predictions", f"other conditions: {told}")
-    if not (result.folder / LABELS).is_file():
-        yield Finding("warning", "predictions", "no label images are stored, so nothing to compare with")
+    if not result.has_predictions:
+        yield Finding("warning", "predictions", "no predictions are stored, so nothing to compare with")
         return
     chosen = _spread(data, images)
     try:
@@ -163,7 +164,7 @@ def _predictions(
     except (PackageError, WorkerError) as error:
         yield Finding("error", "predictions", str(error))
         return
-    yield _compared([(id, labels, result.labels(id)) for id, labels in again])
+    yield _compared([(id, labels, result.prediction(id)) for id, labels in again])
 
 
 def _compared(pairs: list[tuple[str, NDArray[np.int32], Any]]) -> Finding:

@@ -50,7 +50,7 @@ def test_the_truth_itself_scores_one(write_labels: Callable[..., Path], demo: Da
     assert len(table[table["subset"] == "all"]) == len(metrics_of(Task.INSTANCE_SEGMENTATION))
     assert result.run["seconds_per_image"] is None
     assert result.run["trained_on"] is None
-    np.testing.assert_array_equal(result.labels(demo.only("test").ids[0]), demo[demo.only("test").ids[0]].target)
+    np.testing.assert_array_equal(result.prediction(demo.only("test").ids[0]), demo[demo.only("test").ids[0]].target)
 
 
 @pytest.mark.parametrize("value", [1, 255])

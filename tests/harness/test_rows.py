@@ -372,7 +372,7 @@ def test_evaluate_gives_the_table_that_it_documents(make_package: MakePackage, d
     from stardist.matching import matching
 
     result = next(r for r in Results(reports).all(dataset="demo@1", split="test") if not r.failed)
-    theirs = [matching(s.target, result.labels(s.id), thresh=0.5).accuracy for s in demo.only("test")]
+    theirs = [matching(s.target, result.prediction(s.id), thresh=0.5).accuracy for s in demo.only("test")]
     assert row["score"] == pytest.approx(np.mean(theirs))
 
 
@@ -521,7 +521,7 @@ def test_a_row_says_what_it_stands_on(make_folder: MakeFolder, reports: Path):
     assert (result.images["seconds"] > 0).all()
     assert run["seconds_per_image"] == pytest.approx(result.images["seconds"].median(), abs=1e-4)
     for id in data.ids:
-        assert result.labels(id).max() == result.images.loc[id, "predicted"]  # type: ignore[union-attr]
+        assert result.prediction(id).max() == result.images.loc[id, "predicted"]  # type: ignore[union-attr]
 
 
 def test_labels_of_data_that_may_not_be_published_stay_in_the_cache(make_folder: MakeFolder, reports: Path):
@@ -529,7 +529,7 @@ def test_labels_of_data_that_may_not_be_published_stay_in_the_cache(make_folder:
     secret = replace(data, card=data.card.model_copy(update={"publish_predictions": False}))
     evaluate(OTSU, secret, device="cpu", reports=reports)
     result = only_result(reports, "mine@0")
-    assert result.labels("a") is None
+    assert result.prediction("a") is None
     assert not (result.folder / "labels.zip").exists()
     assert len(result.images) == 1
 

@@ -14,7 +14,8 @@ import tifffile
 from zooscope import atomic, store
 from zooscope.data import Dataset
 from zooscope.errors import DataError
-from zooscope.store import LABELS, Predictions, Result, Results, read_result
+from zooscope.imagefile import encode_tiff, smallest_labels
+from zooscope.store import Predictions, Result, Results, read_result
 
 
 @pytest.fixture
@@ -85,7 +86,13 @@ def a_run(**changes: Any) -> dict[str, Any]:
         "request": "b" * 64,
         "status": "done",
         "model": {"name": "m", "digest": "a" * 64},
-        "dataset": {"id": "d", "version": "1", "split": "test", "digest": "e" * 64},
+        "dataset": {
+            "id": "d",
+            "version": "1",
+            "split": "test",
+            "digest": "e" * 64,
+            "card": {"task": "instance-segmentation"},
+        },
     }
     return {**run, **changes}
 
@@ -94,6 +101,7 @@ IMAGES = pd.DataFrame(
     {"group": ["g", "007"], "stratum": ["s", "s"], "seconds": [0.1, 0.2], "true": [3.0, 4.0]}, index=["a", "010"]
 )
 FOUND = {"a": np.array([[0, 1]], np.int32), "010": np.array([[300, 1]], np.int32)}
+STORED = {id: encode_tiff(smallest_labels(labels)) for id, labels in FOUND.items()}
 
 
 @pytest.fixture
@@ -102,7 +110,7 @@ def results(tmp_path: Path) -> Results:
 
 
 def test_a_result_comes_back_as_it_was_written(results: Results):
-    written = results.write(a_run(), IMAGES, FOUND)
+    written = results.write(a_run(), IMAGES, STORED)
     assert written.folder == results.reports / "results" / "d@1" / "test" / "m@aaaaaaaa" / "cccccccc"
     found = results.find("b" * 64, dataset="d@1", split="test")
     assert found is not None
@@ -112,7 +120,7 @@ def test_a_result_comes_back_as_it_was_written(results: Results):
     )
     assert list(found.images.index) == ["a", "010"], "ids stay text"
     for id, labels in FOUND.items():
-        np.testing.assert_array_equal(found.labels(id), labels)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found.prediction(id), labels)  # type: ignore[arg-type]
     assert not found.failed
     assert results.splits() == [("d@1", "test")]
 
@@ -128,7 +136,7 @@ def test_a_failure_is_kept_and_found_as_one(results: Results):
     failed = results.write(a_run(status="failed", reason="no"), pd.DataFrame(), None)
     assert failed.failed
     assert failed.images.empty
-    assert failed.labels("a") is None
+    assert failed.prediction("a") is None
     found = results.find("b" * 64, dataset="d@1", split="test")
     assert found is not None
     assert found.failed
@@ -144,29 +152,29 @@ def test_a_success_takes_the_place_of_the_failure_of_its_request(results: Result
 
 
 def test_a_result_is_replaced_as_a_whole(results: Results):
-    first = results.write(a_run(), IMAGES, FOUND)
+    first = results.write(a_run(), IMAGES, STORED)
     second = results.write(a_run(status="failed", reason="no"), pd.DataFrame(), None)
     assert second.folder == first.folder
     assert [path.name for path in second.folder.iterdir()] == ["run.json"]
 
 
 def test_a_write_that_fails_leaves_the_old_result(results: Results, monkeypatch: pytest.MonkeyPatch):
-    results.write(a_run(), IMAGES, FOUND)
+    results.write(a_run(), IMAGES, STORED)
 
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "_write_labels", fail)
+    monkeypatch.setattr(store, "_write_archive", fail)
     with pytest.raises(OSError, match="No space left"):
-        results.write(a_run(note="new"), IMAGES, FOUND)
+        results.write(a_run(note="new"), IMAGES, STORED)
     (kept,) = results.all(dataset="d@1", split="test")
     assert "note" not in kept.run
-    assert kept.labels("a") is not None
+    assert kept.prediction("a") is not None
     assert [path.name for path in kept.folder.parent.iterdir()] == [kept.folder.name]
 
 
 def test_what_a_killed_process_left_half_written_is_no_result(results: Results):
-    whole = results.write(a_run(), IMAGES, FOUND)
+    whole = results.write(a_run(), IMAGES, STORED)
     half = whole.folder.parent / ".writing-abc"
     half.mkdir()
     (half / "run.json").write_text((whole.folder / "run.json").read_text()[:40])
@@ -201,21 +209,21 @@ def test_the_bytes_of_a_result_depend_on_its_content_alone(tmp_path: Path, monke
     def files(result: Result) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in result.folder.iterdir()}
 
-    one = Results(tmp_path / "one").write(a_run(), IMAGES, FOUND)
+    one = Results(tmp_path / "one").write(a_run(), IMAGES, STORED)
     monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
     monkeypatch.setattr("time.localtime", lambda *_: (2033, 5, 18, 3, 33, 20, 2, 138, 0))
     backwards = dict(reversed(list(a_run().items())))
-    two = Results(tmp_path / "two").write(backwards, IMAGES, dict(reversed(list(FOUND.items()))))
-    assert set(files(one)) == {"run.json", "images.csv", LABELS}
+    two = Results(tmp_path / "two").write(backwards, IMAGES, dict(reversed(list(STORED.items()))))
+    assert set(files(one)) == {"run.json", "images.csv", "labels.zip"}
     assert files(one) == files(two)
-    other = Results(tmp_path / "three").write(a_run(), IMAGES, {**FOUND, "a": FOUND["a"] + 1})
-    assert files(other)[LABELS] != files(one)[LABELS]
+    other = Results(tmp_path / "three").write(a_run(), IMAGES, {**STORED, "a": encode_tiff(FOUND["a"] + 1)})
+    assert files(other)["labels.zip"] != files(one)["labels.zip"]
 
 
 def test_published_labels_open_in_other_tools(results: Results, tmp_path: Path):
     import zipfile
 
-    with zipfile.ZipFile(results.write(a_run(), IMAGES, FOUND).folder / LABELS) as archive:
+    with zipfile.ZipFile(results.write(a_run(), IMAGES, STORED).folder / "labels.zip") as archive:
         archive.extractall(tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["010.tif", "a.tif"]
     assert tifffile.imread(tmp_path / "out" / "a.tif").dtype == np.uint8

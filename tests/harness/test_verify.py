@@ -21,7 +21,7 @@ from zooscope.imagefile import encode_tiff
 from zooscope.metrics import RECORDS
 from zooscope.record import RUN, RunRecord, sealed
 from zooscope.rows import plan_rows, run_row
-from zooscope.store import IMAGES, LABELS, Result, Results, read_result
+from zooscope.store import IMAGES, Result, Results, read_result
 from zooscope.verify import rows_in, verify
 from zooscope_zoo.shipped import nuclei_tiny
 
@@ -104,11 +104,11 @@ def test_an_edited_score_is_found_even_where_the_record_was_sealed_again(rows: d
 def test_a_changed_pixel_of_a_stored_label_image_is_found(rows: dict[str, Path]):
     folder = rows["nuclei-tiny"]
     result = read_result(folder)
-    labels: dict[str, np.ndarray] = {id: result.labels(id) for id in result.images.index}  # type: ignore[misc]
+    labels: dict[str, np.ndarray] = {id: result.prediction(id) for id in result.images.index}  # type: ignore[misc]
     first = next(iter(labels))
     where = np.argwhere(labels[first] > 0)[0]
     labels[first][tuple(where)] = 0
-    with zipfile.ZipFile(folder / LABELS, "w") as archive:
+    with zipfile.ZipFile(folder / "labels.zip", "w") as archive:
         for id, array in labels.items():
             archive.writestr(f"{id}.tif", encode_tiff(array.astype(np.uint16)))
     assert "labels.zip: was changed" in said(folder)["record"][1]
@@ -138,7 +138,7 @@ def test_a_package_with_one_changed_weight_is_not_the_rows_model(rows: dict[str,
 
 def test_predictions_that_the_model_does_not_make_are_found(rows: dict[str, Path]):
     folder, other = rows["nuclei-tiny"], rows["baseline-otsu-watershed"]
-    for name in (IMAGES, LABELS):
+    for name in (IMAGES, "labels.zip"):
         shutil.copy(other / name, folder / name)
     reseal(folder)
     found = said(folder)
@@ -183,7 +183,7 @@ def test_a_row_of_older_records_is_scored_again_from_its_label_images_and_not_pr
     table = pd.read_csv(folder / IMAGES, dtype=str).drop(columns=["above50", "aji_shared"])
     table.to_csv(folder / IMAGES, index=False)
     reseal(folder, lambda run: run.update(records="instance-segmentation@1"))
-    assert "`zooscope run` scores the stored label images again" in said(folder, images=0)["scores"][1]
+    assert "`zooscope run` scores the stored predictions again" in said(folder, images=0)["scores"][1]
     monkeypatch.setattr("zooscope.predict.process.ModelProcess.__init__", lambda *_, **__: pytest.fail("predicted"))
     (row,) = plan_rows(["nuclei-tiny"], demo, device="cpu")
     result: Result = run_row(row, Results(reports))

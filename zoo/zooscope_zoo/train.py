@@ -8,6 +8,7 @@ from zooscope import plugins
 from zooscope.data import Dataset, load_dataset
 from zooscope.data.card import card_ids
 from zooscope.errors import DataError, UsageError
+from zooscope.sample import Task
 from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.start import find_start
 from zooscope_zoo.training.config import RunConfig, make_config
@@ -62,6 +63,9 @@ def train(
         init = folder.started_from()
     start = find_start(init, method, network_config) if init and not folder.has_state else None
     loaded = [load_dataset(name, progress=progress) for name in config.datasets]
+    for data in loaded:
+        if data.card.task is not Task.INSTANCE_SEGMENTATION:
+            raise UsageError(f"data set '{data.card.id}' is of {data.card.task}; {method.id} learns to find objects")
     images: list[TrainingImage] = []
     validation: list[TrainingImage] = []
     about: list[dict[str, Any]] = []

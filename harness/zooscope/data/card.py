@@ -4,11 +4,12 @@ import difflib
 import fnmatch
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from zooscope.bundled import bundled
+from zooscope.data.truth import TRUTHS
 from zooscope.errors import DataError, UsageError
 from zooscope.sample import Task
 
@@ -47,7 +48,7 @@ class Card(BaseModel):
 
     id: str = Field(pattern=_NAME)
     version: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$")
-    task: Literal[Task.INSTANCE_SEGMENTATION]
+    task: Task
     title: str
     description: str
     licence: str
@@ -65,6 +66,13 @@ class Card(BaseModel):
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     ranked_by: str | None = None
     publish_predictions: bool = False
+
+    @field_validator("task")
+    @classmethod
+    def _known(cls, task: Task) -> Task:
+        if task not in TRUTHS:
+            raise ValueError(f"'{task}' has no data yet, only {', '.join(TRUTHS)}")
+        return task
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from zooscope.data.card import Card, card_ids, find_card
 from zooscope.data.digest import rows_digest
 from zooscope.data.fetch import fetch, forget
 from zooscope.data.folder import TABLE, read_sample, read_table, write_folder
+from zooscope.data.truth import task_of
 from zooscope.errors import DataError, UsageError
 from zooscope.sample import Sample, Task
 
@@ -25,7 +26,7 @@ class Dataset:
     Attributes
     ----------
     card : the data set's card; a user's folder gets one with its name.
-    folder : where images/ and masks/ lie.
+    folder : where images/ and the targets lie.
     table : one row a sample of this split, indexed by id: group, stratum, split, file names, digests.
     digest : sha256 over the decoded content of all splits.
     split : the split this is limited to, or None for all.
@@ -81,7 +82,8 @@ def load_dataset(
 
     Parameters
     ----------
-    name : "dsb2018", "my/card.toml", or a folder with images/, masks/ (label images) and optionally groups.csv
+    name : "dsb2018", "my/card.toml", or a folder with images/, masks/ (label images) or
+        clean/ (of restoration), and optionally groups.csv
         (id, and any of group, stratum, split, pixel_size_um). A card's id comes before a folder of that name in the
         current directory, which is "./dsb2018" or a Path.
     split : limit to one split.
@@ -99,12 +101,12 @@ def load_dataset(
     return dataset.only(split) if split else dataset
 
 
-def folder_card(name: str, *, splits: Iterable[str]) -> Card:
+def folder_card(name: str, *, splits: Iterable[str], task: Task = Task.INSTANCE_SEGMENTATION) -> Card:
     """The card of a user's folder of that name."""
     return Card(
         id=_id_of(name),
         version="0",
-        task=Task.INSTANCE_SEGMENTATION,
+        task=task,
         title=name,
         description="A folder of one's own.",
         licence="not stated",
@@ -122,7 +124,7 @@ def _id_of(name: str) -> str:
 
 def _from_folder(path: Path) -> Dataset:
     table = read_table(path)
-    card = folder_card(path.resolve().name, splits=sorted(set(table["split"])))
+    card = folder_card(path.resolve().name, splits=sorted(set(table["split"])), task=task_of(path))
     return Dataset(card, path, table, _digest(table))
 
 
@@ -154,7 +156,7 @@ def _decode(card: Card, folder: Path, *, progress: bool, beside: Path) -> None:
 
     files = fetch(card, progress=progress)
     try:
-        digest = write_folder(folder, read(card, files, beside=beside, progress=progress))
+        digest = write_folder(folder, read(card, files, beside=beside, progress=progress), task=card.task)
         if card.digest and digest != card.digest:
             raise DataError(
                 f"data set '{card.id}': the decoded content's digest is {digest}, the card says {card.digest}: "

@@ -1,44 +1,53 @@
-"""A folder as a data set: images/, masks/, optional groups.csv. A user's own, the demo set, and the decoded cache."""
+"""A folder as a data set: images/, masks/ or clean/, groups.csv. A user's own, the demo set, the decoded cache."""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
 
 from zooscope import atomic
 from zooscope.data.digest import array_digest, rows_digest
 from zooscope.data.labels import refuse_foreground_masks
+from zooscope.data.truth import TRUTHS, task_of
 from zooscope.errors import DataError
-from zooscope.imagefile import SUFFIXES, encode_tiff, read_array, read_image, smallest_labels
-from zooscope.sample import Sample, as_labels
+from zooscope.imagefile import SUFFIXES, encode_tiff, read_array, read_image
+from zooscope.sample import Sample, Task
 
 TABLE = "groups.csv"
 COLUMNS = ("id", "group", "stratum", "split", "pixel_size_um", "image_sha256", "target_sha256")
 
 
 def read_table(folder: Path) -> pd.DataFrame:
-    """One row a sample, indexed by id: group, stratum, split, pixel_size_um, image, mask (file names), digests.
+    """One row a sample, indexed by id: group, stratum, split, pixel_size_um, image, target (file names), digests.
 
     Without groups.csv every image is its own group, the stratum is "all" and the split "test". Digests that the table
     does not hold are computed from the files, which reads each of them.
 
     Raises
     ------
-    DataError : no images, an image without mask or the reverse, a table that names others.
+    DataError : no images, an image without target or the reverse, a table that names others.
     """
-    images, masks = _files(folder / "images"), _files(folder / "masks")
+    task = task_of(folder)
+    truth = TRUTHS[task]
+    images, targets = _files(folder / "images"), _files(folder / truth.folder)
     if not images:
-        raise DataError(f"{folder / 'images'}: no images ({', '.join(SUFFIXES)}); expected images/ and masks/")
-    for id in sorted(set(images) ^ set(masks)):
-        have, lack = ("images", "masks") if id in images else ("masks", "images")
+        raise DataError(
+            f"{folder / 'images'}: no images ({', '.join(SUFFIXES)}); "
+            "expected images/ and masks/ (label images) or clean/ (of restoration)"
+        )
+    for id in sorted(set(images) ^ set(targets)):
+        have, lack = ("images", truth.folder) if id in images else (truth.folder, "images")
         raise DataError(f"{folder}: '{id}' is in {have}/ but not in {lack}/ (files pair by name without suffix)")
-    for name in masks.values():
-        if name.lower().endswith((".jpg", ".jpeg")):
+    for name in targets.values():
+        if not truth.lossy and name.lower().endswith((".jpg", ".jpeg")):
             raise DataError(
-                f"{folder / 'masks' / name}: JPEG changes the numbers of objects; save masks as TIFF or PNG"
+                f"{folder / truth.folder / name}: JPEG changes the numbers of objects; save masks as TIFF or PNG"
             )
-    table = pd.DataFrame({"image": images, "mask": masks}).rename_axis("id").sort_index()
+    table = pd.DataFrame({"image": images, "target": targets}).rename_axis("id").sort_index()
     given = _given(folder / TABLE, set(images))
     defaults = {"group": table.index, "stratum": "all", "split": "test", "pixel_size_um": np.nan}
     for column, default in defaults.items():
@@ -50,8 +59,9 @@ def read_table(folder: Path) -> pd.DataFrame:
             sample = read_sample(folder, table, str(id), verify=False)
             table.loc[id, "image_sha256"] = array_digest(sample.image.values)
             table.loc[id, "target_sha256"] = array_digest(sample.target)
-        targets = (read_sample(folder, table, str(id), verify=False).target for id in table.index)
-        refuse_foreground_masks(targets, source=str(folder / "masks"))
+        if task is Task.INSTANCE_SEGMENTATION:
+            found = (read_sample(folder, table, str(id), verify=False).target for id in table.index)
+            refuse_foreground_masks(found, source=str(folder / truth.folder))
     return table
 
 
@@ -59,8 +69,9 @@ def read_sample(folder: Path, table: pd.DataFrame, id: str, *, verify: bool = Tr
     """One sample of a folder; with `verify` its content must match the table's digests."""
     row = table.loc[id]
     image = read_image(folder / "images" / row["image"])
-    mask = folder / "masks" / row["mask"]
-    target = as_labels(read_array(mask), shape=(image.sizes["y"], image.sizes["x"]), source=str(mask))
+    task = task_of(folder)
+    path = folder / TRUTHS[task].folder / row["target"]
+    target = read_target(path, image, task=task)
     if verify and (array_digest(image.values) != row["image_sha256"] or array_digest(target) != row["target_sha256"]):
         what = f"{folder}: sample '{id}' changed since its digest was taken"
         raise DataError(f"{what}; load the folder again if it is your own, delete it to make it anew if it is a cache")
@@ -68,16 +79,26 @@ def read_sample(folder: Path, table: pd.DataFrame, id: str, *, verify: bool = Tr
     return Sample(id, image, target, group=str(row["group"]), stratum=str(row["stratum"]), pixel_size_um=size)
 
 
-def write_folder(path: Path, samples: Iterable[tuple[Sample, str]]) -> str:
+def read_target(path: Path, image: xr.DataArray, *, task: Task) -> NDArray[Any]:
+    """A target, or a prediction of it, from a file; DataError where it is none for this image."""
+    if task is Task.RESTORATION:
+        array, shape = read_image(path).values, image.shape
+    else:
+        array, shape = read_array(path), (image.sizes["y"], image.sizes["x"])
+    return TRUTHS[task].check(array, shape=shape, source=str(path))
+
+
+def write_folder(path: Path, samples: Iterable[tuple[Sample, str]], *, task: Task = Task.INSTANCE_SEGMENTATION) -> str:
     """Write (sample, split) pairs as such a folder, whole or not at all; return the digest of their content."""
     rows: list[dict[str, object]] = []
+    truth = TRUTHS[task]
     with atomic.new_folder(path) as building:
         (building / "images").mkdir()
-        (building / "masks").mkdir()
+        (building / truth.folder).mkdir()
         for sample, split in samples:
             image, target = sample.image.values, sample.target
             (building / "images" / f"{sample.id}.tif").write_bytes(encode_tiff(image))
-            (building / "masks" / f"{sample.id}.tif").write_bytes(encode_tiff(smallest_labels(target)))
+            (building / truth.folder / f"{sample.id}.tif").write_bytes(encode_tiff(truth.stored(target)))
             size = "" if sample.pixel_size_um is None else sample.pixel_size_um
             digests = (array_digest(image), array_digest(target))
             row = (sample.id, sample.group, sample.stratum, split, size, *digests)

@@ -10,11 +10,11 @@ Run = Mapping[str, Any]
 
 
 def method(run: Run) -> str:
-    """How objects come about: the decoder of a package; a baseline; label images of another tool."""
+    """How objects come about: the decoder of a package; a baseline; predictions of another tool."""
     kind = run["model"].get("kind")
     if kind == "package":
         return str(run.get("protocol", {}).get("decoder", "")).partition("@")[0] or "unknown"
-    return {"baseline": "baseline", "labels": "other tool"}.get(str(kind), "unknown")
+    return {"baseline": "baseline", "labels": "other tool", "images": "other tool"}.get(str(kind), "unknown")
 
 
 def weights(run: Run) -> str | None:
@@ -32,8 +32,8 @@ def command(run: Run) -> str:
     """What makes this row anew."""
     model, data, protocol = run["model"], run["dataset"], run.get("protocol", {})
     where = ["--dataset", data["id"]] + ([] if data["split"] == "test" else ["--split", data["split"]])
-    if model.get("kind") == "labels":
-        return shlex.join(["zooscope", "score", "LABELS", *where, "--name", model["name"]])
+    if model.get("kind") in ("labels", "images"):
+        return shlex.join(["zooscope", "score", "FOLDER", *where, "--name", model["name"]])
     shipped = model["name"] in plugins.names("models")
     name = model["id"] if model.get("kind") == "baseline" else model["name"] + ("" if shipped else ".zip")
     words = ["zooscope", "run", "--model", name, *where]

@@ -297,7 +297,7 @@ def test_an_interrupted_decoding_leaves_no_half_folder(
         raise KeyboardInterrupt
 
     card = str(tiny())
-    monkeypatch.setattr("zooscope.data.folder.smallest_labels", interrupt)
+    monkeypatch.setattr("zooscope.data.folder.encode_tiff", interrupt)
     with pytest.raises(KeyboardInterrupt):
         load_dataset(card, progress=False)
     assert left(fresh_cache) == ["downloads/tiny/a.zip"]
@@ -307,7 +307,7 @@ def test_a_process_killed_while_decoding_leaves_nothing_that_the_next_does_not_s
     tiny: WriteCard, fresh_cache: Path
 ):
     code = "import os, sys; from zooscope.data import folder, load_dataset\n"
-    code += "folder.smallest_labels = lambda labels: os._exit(9)\n"
+    code += "folder.encode_tiff = lambda array: os._exit(9)\n"
     code += "load_dataset(sys.argv[1], progress=False)"
     assert subprocess.run([sys.executable, "-c", code, str(tiny())], check=False).returncode == 9
     assert [path.name[:9] for path in (fresh_cache / "data").iterdir() if path.is_dir()] == [".writing-"]

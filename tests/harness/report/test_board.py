@@ -22,7 +22,7 @@ def test_per_image_and_pooled_scores_equal_stardists_on_the_stored_label_images(
     data = demo.only("test")
     for row in board.rows:
         truth = [data[id].target for id in data.ids]
-        stored = [row.result.labels(id) for id in data.ids]
+        stored = [row.result.prediction(id) for id in data.ids]
         for percent in (50, 75, 90):
             for how, by_image in (("per-image", True), ("pooled", False)):
                 theirs = matching_dataset(truth, stored, thresh=percent / 100, by_image=by_image, show_progress=False)
@@ -117,7 +117,7 @@ def test_every_committed_row_of_dsb2018_equals_stardists_scores_of_its_label_ima
         return
     scores = make_board([result], data.card).rows[0].standings["all"].scores
     truth = [data[id].target for id in data.ids]
-    stored = [result.labels(id) for id in data.ids]
+    stored = [result.prediction(id) for id in data.ids]
     for percent in range(50, 100, 5):
         by_image = matching_dataset(truth, stored, thresh=percent / 100, by_image=True, show_progress=False)
         pooled = matching_dataset(truth, stored, thresh=percent / 100, by_image=False, show_progress=False)

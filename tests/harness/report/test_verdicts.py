@@ -29,7 +29,7 @@ def test_a_part_that_is_a_hit_all_the_same_counts_as_one() -> None:
 def test_hits_are_those_that_ap_counts_on_every_stored_image(board: Board, demo: Dataset) -> None:
     for row in board.rows:
         for id in board.ids:
-            labels, truth = row.result.labels(id), demo[id].target
+            labels, truth = row.result.prediction(id), demo[id].target
             verdicts, record = judge(labels, truth), measure(labels, truth)
             assert (verdicts.truth == HIT).sum() == (verdicts.predicted == HIT).sum() == record["tp50"]
             assert (len(verdicts.truth), len(verdicts.predicted)) == (record["true"], record["predicted"])

@@ -13,7 +13,7 @@ from zooscope.report.board import Board, BoardRow
 from zooscope.report.figures.style import COLOURS, WIDE_IN, label, leading, new_figure
 from zooscope.report.pareto import front
 
-KINDS = {"package": "o", "baseline": "s", "labels": "D"}
+KINDS = {"package": "o", "baseline": "s", "labels": "D", "images": "D"}
 NAMED = 30
 _NEAR = 3
 """Pixels around a point that no name may cover."""

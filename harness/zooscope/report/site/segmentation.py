@@ -8,7 +8,6 @@ from typing import Any
 
 from zooscope import atomic
 from zooscope.data.dataset import Dataset
-from zooscope.metrics.overlap import Labels
 from zooscope.progress import track
 from zooscope.report.board import Board
 from zooscope.report.outlines import outlines
@@ -30,7 +29,7 @@ def write(
 
     Without `data` only that is shown. Memory is bounded by one image and its label images.
     """
-    rows = {row_slug(row.result): row.result for row in board.rows if row.result.labels(board.ids[0]) is not None}
+    rows = {row_slug(row.result): row.result for row in board.rows if row.result.has_predictions}
     pictures = f"pictures-{LAYOUT}-{board.digest[:8]}"
     folders = {slug: f"outlines-{LAYOUT}-{board.digest[:8]}-{slug}" for slug in rows}
     _forget_others(home / name, {pictures, *folders.values()})
@@ -61,7 +60,7 @@ def _write_picture(sample: Sample, folder: Path, key: str) -> None:
 
 
 def _write_prediction(result: Result, sample: Sample, folder: Path, key: str) -> None:
-    labels: Labels | None = result.labels(sample.id)
+    labels = result.prediction(sample.id)
     assert labels is not None
     verdicts = judge(labels, sample.target)
     told = {

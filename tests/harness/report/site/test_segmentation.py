@@ -20,7 +20,7 @@ def test_each_image_has_a_picture_and_outlines_with_verdicts_that_ap_agrees_with
         for id in board.ids:
             assert (site / "benchmarks" / "demo" / shown["pictures"] / f"{id}.webp").is_file()
             truth, found = given(f"demo/{shown['pictures']}/{id}"), given(f"demo/{folder}/{id}")
-            record = measure(row.result.labels(id), demo[id].target)
+            record = measure(row.result.prediction(id), demo[id].target)
             assert (truth["height"], truth["width"]) == demo[id].target.shape
             assert (len(truth["truth"]), len(found["paths"])) == (record["true"], record["predicted"])
             assert found["truth"].count(VERDICTS.index("hit")) == record["tp50"]

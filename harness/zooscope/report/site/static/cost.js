@@ -3,7 +3,7 @@
 
 zs.cost = board => {
   const COSTS = { seconds: ["Speed", "seconds an image"], megabytes: ["Size", "MB of weights"] };
-  const SHAPE = { package: 0, baseline: 1, labels: 3 }, KIND = { package: "package", baseline: "baseline", labels: "another tool" };
+  const SHAPE = { package: 0, baseline: 1, labels: 3, images: 3 }, KIND = { package: "package", baseline: "baseline", labels: "another tool", images: "another tool" };
   const ranking = board.metrics.find(metric => metric.name === board.ranked_by);
   let cost = "seconds";
   const points = ({ view, models }) => models.map(i => ({ i, cost: board.models[i][cost], score: board.standings[view.subset][i].scores[board.ranked_by] }))
