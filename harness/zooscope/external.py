@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zooscope.contender import trained_on
 from zooscope.data.dataset import Dataset
@@ -20,7 +18,7 @@ from zooscope.errors import DataError, UsageError
 from zooscope.progress import track
 from zooscope.runkey import digest_of
 from zooscope.sample import Task
-from zooscope.scoring import describe_data, finish, is_stale
+from zooscope.scoring import Predicted, describe_data, finish, is_stale
 from zooscope.store import Result, Results
 
 SUFFIXES = (".tif", ".tiff", ".png", ".npy")
@@ -57,7 +55,7 @@ def score_folder(
     load = _Files(_complete(folder, data), data)
     digest = digest_of(_digests(load, data, source=folder, progress=progress))
     if data.card.task is Task.INSTANCE_SEGMENTATION:
-        refuse_foreground_masks((load(id)[0] for id in data.ids), source=str(folder))
+        refuse_foreground_masks((load(id).found for id in data.ids), source=str(folder))
     kind = _KIND[data.card.task]
     about = {
         "kind": kind,
@@ -90,9 +88,9 @@ class _Files:
     paths: Mapping[str, Path]
     data: Dataset
 
-    def __call__(self, id: str) -> tuple[NDArray[Any], float]:
+    def __call__(self, id: str) -> Predicted:
         sample = self.data[id]
-        return read_target(self.paths[id], sample.image, task=self.data.card.task), np.nan
+        return Predicted(read_target(self.paths[id], sample.image, task=self.data.card.task), np.nan)
 
 
 def _digests(load: _Files, data: Dataset, *, source: Path, progress: bool) -> dict[str, str]:
@@ -101,7 +99,7 @@ def _digests(load: _Files, data: Dataset, *, source: Path, progress: bool) -> di
     wrong: list[str] = []
     for id in track(data.ids, f"reading {source.name}", len(data), show=progress):
         try:
-            digests[id] = array_digest(load(id)[0])
+            digests[id] = array_digest(load(id).found)
         except DataError as error:
             wrong.append(str(error))
     if wrong:

@@ -21,7 +21,7 @@ from zooscope.errors import PackageError, UsageError, WorkerError
 from zooscope.progress import track
 from zooscope.runkey import PREDICT_VERSION, digest_of
 from zooscope.sample import Task
-from zooscope.scoring import describe_data, finish, is_stale, score_again
+from zooscope.scoring import describe_data, finish, is_stale, predictions_of, score_again
 from zooscope.store import Predictions, Result, Results
 
 TIME_LIMIT_S = 600.0
@@ -171,7 +171,7 @@ def run_row(row: Row, results: Results, *, progress: bool = False, retry: bool =
     return finish(
         {**_about(row), "key": key, "params": params, "tuning": tuned},
         row.data,
-        predictions.get,
+        predictions_of(key),
         results,
         progress=progress,
     )

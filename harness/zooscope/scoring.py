@@ -1,5 +1,6 @@
 """Scoring: predictions -> a record an image -> a row. Needs no model, so stored predictions can be scored again."""
 
+import io
 import os
 import statistics
 import time
@@ -16,11 +17,31 @@ from zooscope.data.truth import TRUTHS
 from zooscope.errors import DataError
 from zooscope.imagefile import encode_tiff
 from zooscope.metrics import RECORDS, measure
+from zooscope.metrics.coco import PROTOCOLS, Detections
+from zooscope.metrics.detected import detect, to_bytes
 from zooscope.progress import track
-from zooscope.store import Predictions, Result, Results
+from zooscope.sample import Task
+from zooscope.store import DETECTIONS, OBJECTS, Predictions, Result, Results
 
-Load = Callable[[str], tuple[NDArray[Any], float]]
-"""Id -> the prediction of that image, and how many seconds it took."""
+
+@dataclass(frozen=True)
+class Predicted:
+    """The prediction of one image.
+
+    Attributes
+    ----------
+    found : label image or restored image.
+    seconds : that it took; NaN where nobody knows.
+    scores : confidence of each object in the order of labels, where the decoder has one.
+    """
+
+    found: NDArray[Any]
+    seconds: float
+    scores: NDArray[np.float64] | None = None
+
+
+Load = Callable[[str], Predicted]
+"""Id -> the prediction of that image."""
 
 ALONE_S = 3.0
 """Processes are started where the images left would take longer than this: starting them takes about as long."""
@@ -28,9 +49,19 @@ ALONE_S = 3.0
 
 @dataclass(frozen=True)
 class Scored:
-    """One image: its record as images.csv holds it, and the bytes of its prediction where they may be published."""
+    """One image.
+
+    Attributes
+    ----------
+    record : as images.csv holds it.
+    detections : of objects, what they matched by COCO's rules.
+    scores : of objects, the decoder's confidence.
+    stored : the bytes of its prediction where they may be published.
+    """
 
     record: Mapping[str, Any]
+    detections: Mapping[str, Detections]
+    scores: NDArray[np.float64] | None
     stored: bytes | None
 
 
@@ -60,29 +91,38 @@ def finish(
         len(data),
         show=progress,
     )
-    rows: dict[str, Mapping[str, Any]] = {}
-    kept: dict[str, bytes] = {}
-    for id, one in zip(data.ids, scored, strict=True):
-        rows[id] = one.record
-        if one.stored is not None:
-            kept[id] = one.stored
-    images = pd.DataFrame.from_dict(rows, orient="index")
+    found = dict(zip(data.ids, scored, strict=True))
+    kept = {id: one.stored for id, one in found.items() if one.stored is not None}
+    images = pd.DataFrame.from_dict({id: one.record for id, one in found.items()}, orient="index")
     seconds = statistics.median(images["seconds"])
     done = {"status": "done", "seconds_per_image": None if np.isnan(seconds) else round(float(seconds), 4)}
-    return results.write({**run, **done, "records": RECORDS[data.card.task]}, images, kept or None)
+    return results.write({**run, **done, "records": RECORDS[data.card.task]}, images, kept or None, _files(found))
+
+
+def stored_with(result: Result) -> Load:
+    """The predictions that lie beside a row."""
+    return _Stored(result)
+
+
+def predictions_of(key: str) -> Load:
+    """The predictions of a run in this machine's cache."""
+    return _Cached(Predictions(key))
 
 
 def score_image(data: Dataset, load: Load, id: str) -> Scored:
     """Score one image."""
-    found, seconds = load(id)
-    sample, task = data[id], data.card.task
+    predicted, sample, task = load(id), data[id], data.card.task
+    found, detections = predicted.found, dict[str, Detections]()
     try:
         record = measure(found, sample.target, task=task)
+        if task is Task.INSTANCE_SEGMENTATION:
+            protocol = PROTOCOLS[data.card.detection_protocol]
+            detections = detect(found, sample.target, protocol=protocol, scores=predicted.scores)
     except ValueError as error:
         raise DataError(f"image {id}: its prediction cannot be scored: {error}") from error
-    about = {"group": sample.group, "stratum": sample.stratum, "seconds": seconds}
+    about = {"group": sample.group, "stratum": sample.stratum, "seconds": predicted.seconds}
     stored = encode_tiff(TRUTHS[task].stored(found)) if data.card.publish_predictions else None
-    return Scored({**about, **record}, stored)
+    return Scored({**about, **record}, detections, predicted.scores, stored)
 
 
 def _scored(data: Dataset, load: Load, processes: int) -> Iterator[Scored]:
@@ -113,25 +153,59 @@ def is_stale(result: Result) -> bool:
 def score_again(result: Result, data: Dataset, results: Results, *, progress: bool = False) -> Result | None:
     """The row with records of this version, from its predictions; None where they are not all there.
 
-    They lie beside the row, or in this machine's cache where the data's licence does not let them be published.
+    They lie in this machine's cache, or beside the row where the data's licence lets them be published.
     """
-    cached = None if result.has_predictions else Predictions(result.run["key"])
-    if cached is not None and not all(cached.has(id) for id in data.ids):
+    cached = Predictions(result.run["key"])
+    whole = all(cached.has(id) for id in data.ids)
+    if not whole and not result.has_predictions:
         return None
-    return finish(result.run, data, _Again(result, cached), results, progress=progress)
+    load = _Cached(cached, result) if whole else stored_with(result)
+    return finish(result.run, data, load, results, progress=progress)
 
 
 @dataclass(frozen=True)
-class _Again:
-    """A row's own predictions, with the seconds that it tells."""
+class _Cached:
+    """Predictions of a run in the cache; their seconds are those of its row where there is one."""
+
+    predictions: Predictions
+    result: Result | None = None
+
+    def __call__(self, id: str) -> Predicted:
+        found, seconds = self.predictions.get(id)
+        if self.result is not None:
+            seconds = _seconds(self.result, id)
+        return Predicted(found, seconds, self.predictions.scores(id))
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Predictions beside a row."""
 
     result: Result
-    cached: Predictions | None
 
-    def __call__(self, id: str) -> tuple[NDArray[Any], float]:
-        found = self.cached.get(id)[0] if self.cached else self.result.prediction(id)
+    def __call__(self, id: str) -> Predicted:
+        found = self.result.prediction(id)
         assert found is not None
-        return found, float(self.result.images.loc[id, "seconds"])
+        return Predicted(found, _seconds(self.result, id), self.result.scores(id))
+
+
+def _seconds(result: Result, id: str) -> float:
+    return float(result.images.loc[id, "seconds"])
+
+
+def _files(found: Mapping[str, Scored]) -> dict[str, bytes]:
+    """What lies beside a row's record: detections, and the scores of objects where there are any."""
+    files: dict[str, bytes] = {}
+    if any(one.detections for one in found.values()):
+        files[DETECTIONS] = to_bytes([one.detections for one in found.values()])
+    scored = {id: one.scores for id, one in found.items() if one.scores is not None}
+    if scored:
+        ids = np.repeat(list(scored), [len(scores) for scores in scored.values()])
+        buffer = io.BytesIO()
+        table = pd.DataFrame({"id": ids.astype(str), "score": np.concatenate(list(scored.values()))})
+        table.to_parquet(buffer, index=False, compression="zstd")
+        files[OBJECTS] = buffer.getvalue()
+    return files
 
 
 def describe_data(data: Dataset) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from zooscope.cache import cache_folder
 from zooscope.data.truth import TRUTHS
 from zooscope.errors import DataError
 from zooscope.imagefile import decode_array, encode_tiff, smallest_labels
+from zooscope.metrics.detected import Detected, from_bytes
 from zooscope.record import RUN, read_record, refuse_damaged, sealed
 from zooscope.sample import Task
 
-IMAGES = "images.csv"
+IMAGES, DETECTIONS, OBJECTS = "images.csv", "detections.npz", "objects.parquet"
 
 
 class Predictions:
@@ -63,6 +65,12 @@ class Predictions:
             found = page.asarray()
             seconds = float(json.loads(page.description)["seconds"])  # type: ignore[union-attr]
             return found if found.dtype.kind == "f" else found.astype(np.int32), seconds
+
+    def scores(self, id: str) -> NDArray[np.float64] | None:
+        """The decoder's confidence of each object, in the order of labels; None where it has none."""
+        path = self.folder / f"{id}.parquet"
+        table = pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+        return table["score"].to_numpy(np.float64) if "score" in table else None
 
     def _path(self, id: str) -> Path:
         return self.folder / f"{id}.tif"
@@ -108,6 +116,26 @@ class Result:
         """Whether predictions are stored with the row; not where the data's licence does not let them be published."""
         return self.archive.is_file()
 
+    @cached_property
+    def detections(self) -> Detected:
+        """What the objects of each image matched by COCO's rules, in the order of the ids; empty where not stored."""
+        path = self.folder / DETECTIONS
+        if not path.is_file():
+            return {}
+        refuse_damaged(self.folder, self.run, DETECTIONS)
+        return from_bytes(path.read_bytes())
+
+    @cached_property
+    def _objects(self) -> pd.DataFrame:
+        path = self.folder / OBJECTS
+        return pd.read_parquet(path).set_index("id") if path.is_file() else pd.DataFrame()
+
+    def scores(self, id: str) -> NDArray[np.float64] | None:
+        """The stored confidence of each object of a sample, in the order of labels; None where there is none."""
+        if self._objects.empty:
+            return None
+        return self._objects.loc[self._objects.index == id, "score"].to_numpy(np.float64)
+
     def prediction(self, id: str) -> NDArray[Any] | None:
         """The stored label image (int32) or restored image of a sample; None where none are stored."""
         if not self.has_predictions:
@@ -146,12 +174,19 @@ class Results:
         """(data set, split) of which there are rows."""
         return sorted({(p.parents[3].name, p.parents[2].name) for p in self.root.glob("*/*/*/[!.]*/run.json")})
 
-    def write(self, run: Mapping[str, Any], images: pd.DataFrame, predictions: Mapping[str, bytes] | None) -> Result:
+    def write(
+        self,
+        run: Mapping[str, Any],
+        images: pd.DataFrame,
+        predictions: Mapping[str, bytes] | None,
+        files: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> Result:
         """Write a row, whole or not at all; a row of the same request (an earlier failure) makes way.
 
         Parameters
         ----------
         predictions : a TIFF of each image.
+        files : what else lies beside the record, by name.
         """
         model, data = run["model"], run["dataset"]
         folder = self.root / f"{data['id']}@{data['version']}" / data["split"]
@@ -161,6 +196,8 @@ class Results:
                 images.to_csv(building / IMAGES, index_label="id", lineterminator="\n", float_format="%.9g")
             if predictions:
                 _write_archive(building / TRUTHS[Task(data["card"]["task"])].archive, predictions)
+            for name, content in files.items():
+                (building / name).write_bytes(content)
             text = json.dumps(sealed(run, building), indent=1, sort_keys=True) + "\n"
             (building / RUN).write_text(text, encoding="utf-8")
         for other in list(self.all(dataset=f"{data['id']}@{data['version']}", split=data["split"])):

@@ -1,6 +1,6 @@
 """Verify: whether a row is what it says: its files, its data, its scores, and some of its predictions made again."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,13 @@ from zooscope.data.dataset import Dataset, load_dataset
 from zooscope.errors import DataError, PackageError, UsageError, WorkerError
 from zooscope.lints import Finding
 from zooscope.metrics import RECORDS, measure
+from zooscope.metrics.coco import Detections
+from zooscope.metrics.detected import is_same
 from zooscope.progress import track
 from zooscope.record import RUN, RunRecord, refuse_damaged
 from zooscope.runkey import PREDICT_VERSION
-from zooscope.store import IMAGES, Result, read_result
+from zooscope.scoring import score_image, stored_with
+from zooscope.store import DETECTIONS, IMAGES, Result, read_result
 
 SAME_RECORD = 1e-8
 """Relative difference that a stored number may have: images.csv keeps nine digits."""
@@ -107,22 +110,33 @@ def _scores(result: Result, data: Dataset, *, progress: bool) -> Iterator[Findin
         text = f"records are {result.run['records']}, this zooscope makes {RECORDS[data.card.task]}"
         yield Finding("error", "scores", f"{text}; `zooscope run` scores the stored predictions again")
         return
-    for sample in track(data, "scoring again", len(data), show=progress):
-        found = result.prediction(sample.id)
-        stored = result.images.loc[sample.id]
-        if found is None or found.shape != sample.target.shape:
-            text = f"image {sample.id}: {result.archive.name} has no prediction of its shape"
-            yield Finding("error", "scores", text)
+    load, detections = stored_with(result), list[Mapping[str, Detections]]()
+    for id in track(data.ids, "scoring again", len(data), show=progress):
+        stored = result.images.loc[id]
+        try:
+            scored = score_image(data, load, id)
+        except (DataError, KeyError) as error:
+            yield Finding("error", "scores", f"image {id}: {result.archive.name} has no prediction of it ({error})")
             return
-        for column, value in measure(found, sample.target, task=data.card.task).items():
-            if not np.isclose(float(stored[column]), value, rtol=SAME_RECORD, atol=0, equal_nan=True):
-                text = f"{column} is {stored[column]:g}, its stored prediction gives {value:g}"
-                yield Finding("error", "scores", f"image {sample.id}: {text}")
+        for column, value in scored.record.items():
+            if column == "seconds":
+                continue
+            if column in ("group", "stratum") and stored[column] != value:
+                yield Finding("error", "scores", f"image {id}: {column} is not that of the data")
                 return
-        if (stored["group"], stored["stratum"]) != (sample.group, sample.stratum):
-            yield Finding("error", "scores", f"image {sample.id}: group or stratum is not that of the data")
-            return
+            if column not in ("group", "stratum") and not _same(stored[column], value):
+                text = f"{column} is {stored[column]:g}, its stored prediction gives {value:g}"
+                yield Finding("error", "scores", f"image {id}: {text}")
+                return
+        detections.append(scored.detections)
+    if not is_same(result.detections, detections):
+        yield Finding("error", "scores", f"{DETECTIONS} is not what the stored predictions give")
+        return
     yield Finding("ok", "scores", f"{len(data)} images, each the same from its stored prediction")
+
+
+def _same(stored: float, value: float) -> bool:
+    return bool(np.isclose(float(stored), value, rtol=SAME_RECORD, atol=0, equal_nan=True))
 
 
 def _predictions(

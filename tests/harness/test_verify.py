@@ -21,7 +21,7 @@ from zooscope.imagefile import encode_tiff
 from zooscope.metrics import RECORDS
 from zooscope.record import RUN, RunRecord, sealed
 from zooscope.rows import plan_rows, run_row
-from zooscope.store import IMAGES, Result, Results, read_result
+from zooscope.store import DETECTIONS, IMAGES, OBJECTS, Result, Results, read_result
 from zooscope.verify import rows_in, verify
 from zooscope_zoo.shipped import nuclei_tiny
 
@@ -138,14 +138,22 @@ def test_a_package_with_one_changed_weight_is_not_the_rows_model(rows: dict[str,
 
 def test_predictions_that_the_model_does_not_make_are_found(rows: dict[str, Path]):
     folder, other = rows["nuclei-tiny"], rows["baseline-otsu-watershed"]
-    for name in (IMAGES, "labels.zip"):
+    for name in (IMAGES, "labels.zip", DETECTIONS):
         shutil.copy(other / name, folder / name)
+    (folder / OBJECTS).unlink()
     reseal(folder)
     found = said(folder)
     assert found["scores"][0] == "ok", "the scores are those of the label images"
     level, text = found["predictions"]
     assert level == "error"
     assert "of objects agree at IoU >= 0.9, at least 99% must" in text
+
+
+def test_detections_that_the_labels_do_not_give_are_found(rows: dict[str, Path]):
+    folder, other = rows["nuclei-tiny"], rows["baseline-otsu-watershed"]
+    shutil.copy(other / DETECTIONS, folder / DETECTIONS)
+    reseal(folder)
+    assert said(folder, images=0)["scores"] == ("error", f"{DETECTIONS} is not what the stored predictions give")
 
 
 def test_other_data_of_the_same_name_is_said(rows: dict[str, Path]):

@@ -4,7 +4,7 @@ import difflib
 import fnmatch
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -41,6 +41,7 @@ class Card(BaseModel):
     subsets : parts that a leaderboard reports beside the whole: name -> pattern of strata, e.g. "fluorescence-*".
     digest : sha256 over the decoded content of all samples; absent while nobody has fetched the source here.
     ranked_by : the metric that ranks on this data set, where that is not the task's usual one.
+    detection_protocol : whose limits COCO's AP is computed with: "coco" or "livecell" (docs/metrics/coco.md).
     publish_predictions : whether the licence lets label images of it be published with results.
     """
 
@@ -65,6 +66,7 @@ class Card(BaseModel):
     subsets: dict[str, str] = {}
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     ranked_by: str | None = None
+    detection_protocol: Literal["coco", "livecell"] = "coco"
     publish_predictions: bool = False
 
     @field_validator("task")

@@ -20,7 +20,7 @@ FAMILIES: Mapping[Task, tuple[ModuleType, ...]] = {
 """What is measured of each task: modules with `measure(prediction, truth)` and `metrics()`."""
 
 RECORDS: Mapping[Task, str] = {
-    Task.INSTANCE_SEGMENTATION: "instance-segmentation@2",
+    Task.INSTANCE_SEGMENTATION: "instance-segmentation@3",
     Task.SEMANTIC_SEGMENTATION: "semantic-segmentation@1",
     Task.LOCALISATION: "localisation@1",
     Task.RESTORATION: "restoration@1",

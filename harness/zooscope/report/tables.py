@@ -2,13 +2,16 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
 from zooscope.metrics import METRICS, metrics_of
 from zooscope.report.board import Board, BoardRow, Standing, Subset
+from zooscope.report.detection import detection_rows, detection_scores, detection_table, detection_title
 from zooscope.stats import INTERVAL, LEVEL, MIN_GROUPS, Estimate
 from zooscope.store import Result
 
@@ -34,6 +37,7 @@ def markdown(board: Board) -> str:
     for subset in board.subsets:
         if subset.kind != "stratum":
             lines += ["", f"## {subset.name}: {_rests_on(subset)}", "", *_subset_table(board, subset)]
+            lines += _detection_table(board, subset)
     strata = [subset for subset in board.subsets if subset.kind == "stratum"]
     if strata:
         lines += ["", f"## Strata: {board.shown.ranking.label}", "", *_strata_table(board, strata)]
@@ -78,6 +82,7 @@ def plain(board: Board) -> dict[str, Any]:
                     "rank_interval": s.rank_interval,
                     "behind": one(s.behind),
                     "scores": {m: one(e) for m, e in s.scores.items()},
+                    "detection": {m: one(e) for m, e in _detected(board, row, name).items()},
                 }
                 for name, s in row.standings.items()
             },
@@ -99,7 +104,8 @@ def plain(board: Board) -> dict[str, Any]:
 
 def csv_text(board: Board) -> str:
     """One line a model, subset and metric."""
-    return board.table().to_csv(index=False, lineterminator="\n", float_format="%.6f")
+    table = pd.concat([board.table(), detection_table(board)], ignore_index=True)
+    return table.to_csv(index=False, lineterminator="\n", float_format="%.6f")
 
 
 def terminal(board: Board) -> Table:
@@ -181,6 +187,20 @@ def _subset_table(board: Board, subset: Subset) -> list[str]:
     return lines
 
 
+def _detection_table(board: Board, subset: Subset) -> list[str]:
+    """COCO's scores of masks, of the models that have them; those of boxes are in the CSV."""
+    found = [one for one in detection_rows(board, subset.name) if one.kind == "mask"]
+    if not found:
+        return []
+    columns = list(found[0].scores)
+    lines = ["", f"### {detection_title(board)}, masks", "", f"| model | ranked by | {' | '.join(columns)} |"]
+    lines.append("|---|---|" + "---:|" * len(columns))
+    for one in found:
+        scores = " | ".join(interval(one.scores[column]) for column in columns)
+        lines.append(f"| {_cell(_marked(one.row))} | {one.score_source} | {scores} |")
+    return lines
+
+
 def _strata_table(board: Board, strata: list[Subset]) -> list[str]:
     lines = ["| stratum | images | groups | " + " | ".join(_cell(_marked(row)) for row in board.rows) + " |"]
     lines.append("|---|---:|---:|" + "---:|" * len(board.rows))
@@ -188,6 +208,12 @@ def _strata_table(board: Board, strata: list[Subset]) -> list[str]:
         cells = [interval(row.standings[subset.name].scores[board.shown.ranked_by]) for row in board.rows]
         lines.append(f"| {subset.name} | {subset.images} | {subset.groups} | {' | '.join(cells)} |")
     return lines
+
+
+def _detected(board: Board, row: BoardRow, subset: str) -> Mapping[str, Estimate]:
+    """COCO's scores, on the whole and its named subsets."""
+    ranked = {one.name for one in board.subsets if one.kind != "stratum"}
+    return detection_scores(board, row, subset) if subset in ranked else {}
 
 
 def _cell(text: str) -> str:

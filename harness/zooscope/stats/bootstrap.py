@@ -1,6 +1,6 @@
 """Bootstrap over groups: what the scores of a model might have been on other groups of images."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -43,6 +43,7 @@ class GroupBootstrap:
             raise UsageError(f"interval '{interval}' is not one of {', '.join(INTERVALS)}")
         names, index, sizes = np.unique(np.asarray(groups, dtype=str), return_inverse=True, return_counts=True)
         self.images, self.groups = len(groups), len(names)
+        self._index = index
         self._order, self._starts = np.argsort(index, kind="stable"), np.r_[0, np.cumsum(sizes)[:-1]]
         self._resamples, self._seed, self._interval = resamples, seed, INTERVALS[interval]
 
@@ -106,6 +107,26 @@ class GroupBootstrap:
         return [
             self._estimate(*map(float, ends)) for ends in zip(less.score, *self._interval(less, LEVEL), strict=True)
         ]
+
+    def rescored(self, score: Callable[[Array], Mapping[str, float]]) -> dict[str, Estimate]:
+        """Scores that are no sums over images, by name, with intervals; `score` is called for every resample.
+
+        Parameters
+        ----------
+        score : how often each image counts, (images,) -> scores by name; the same names each time.
+        """
+        everyone = score(np.ones(self.images))
+        if self.groups < MIN_GROUPS:
+            return {name: self._estimate(value) for name, value in everyone.items()}
+
+        def scored(weights: Array) -> Array:
+            """(groups, resamples) -> (names, resamples)."""
+            return np.array([list(score(column[self._index]).values()) for column in weights.T]).T
+
+        whole = np.array(list(everyone.values()))
+        resampled = Resampled(whole, scored(self.draws), scored(1 - np.eye(self.groups)))
+        ends = zip(everyone, whole, *self._interval(resampled, LEVEL), strict=True)
+        return {name: self._estimate(*map(float, numbers)) for name, *numbers in ends}
 
     def ranks(self, metric: Metric, models: Sequence[Records]) -> list[Rank]:
         """Rank of each model and its interval, as `ranks_of` defines them.

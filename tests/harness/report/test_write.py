@@ -90,6 +90,25 @@ def test_a_newer_row_of_a_name_stands_for_the_older_and_a_failure_gives_way(
     assert (len(board.rows), len(board.failures)) == (1, 0)
 
 
+def test_rows_of_two_machines_are_one_leaderboard_once_their_folders_are(demo: Dataset, tmp_path: Path) -> None:
+    one, two, both = (tmp_path / name for name in ("one", "two", "both"))
+    rank("demo", one)
+    rank("demo", two, "baseline:local-threshold@1")
+    rank("demo", two)
+    rank("demo", both)
+    rank("demo", both, "baseline:local-threshold@1")
+    shutil.copytree(two / "results", one / "results", dirs_exist_ok=True)
+    tables = []
+    for reports in (one, both):
+        list(write_reports(Results(reports)))
+        told = json.loads((reports / "leaderboards" / "demo.json").read_text())
+        for row in told["rows"]:
+            del row["seconds_per_image"]
+        tables.append(told)
+    assert tables[0] == tables[1]
+    assert len(tables[0]["rows"]) == 2
+
+
 def test_the_site_or_the_figures_alone_leave_the_tables_as_they_are(demo: Dataset, tmp_path: Path) -> None:
     rank("demo", tmp_path)
     ((_, site),) = write_reports(Results(tmp_path), site=True)

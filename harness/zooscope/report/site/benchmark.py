@@ -10,6 +10,7 @@ from zooscope.metrics import METRICS
 from zooscope.metrics.matching import THRESHOLDS
 from zooscope.report import facts, tables
 from zooscope.report.board import Board, BoardRow, Standing, Subset
+from zooscope.report.detection import detection_rows, detection_title
 from zooscope.report.leader import leader
 from zooscope.report.pairs import AT_MOST, differences
 from zooscope.report.per_image import image_scores
@@ -54,6 +55,9 @@ def write_benchmark(board: Board, site: Path, *, name: str, data: Dataset | None
         level=f"{LEVEL:.0%}",
         min_groups=MIN_GROUPS,
         slug=slug,
+        detection={subset.name: found for subset in _ranked_on(board) if (found := detection_rows(board, subset.name))},
+        detection_title=detection_title(board) if board.has_thresholds else "",
+        interval=tables.interval,
     )
     if shown:
         write_page(page.with_name("image.html"), "image", root="../../", **about)
