@@ -6,15 +6,18 @@ Needs pycocotools beside zooscope; nothing else here does, so it is no dependenc
 dsb2018, test) is answered by Otsu's threshold and a watershed, and scored under each protocol as masks, as the boxes
 around them, and as boxes that overlap (three about each object, against true ones made larger): with the contrast of an
 object as its confidence, in steps of a tenth so that many are equal; without any confidence; and with images that count
-several times. Prints every score of both and the largest difference; exit code 1 where one is beyond 1e-12.
+several times. Prints every score of both and the largest difference, and writes that of each kind and protocol to
+reports/metrics; exit code 1 where one is beyond 1e-12.
 """
 
 import argparse
 import contextlib
 import io
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,7 @@ from pycocotools import mask as masks  # pyright: ignore[reportMissingModuleSour
 from scipy import ndimage
 
 import zooscope
+from zooscope.atomic import write_text
 from zooscope.baselines import otsu_watershed
 from zooscope.channels import to_channels
 from zooscope.data import Dataset
@@ -152,6 +156,23 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+def write_report(table: Sequence[Mapping[str, Any]]) -> None:
+    """Write reports/metrics/coco.{json,md}."""
+    reports = Path(__file__).parents[1] / "reports" / "metrics"
+    write_text(reports / "coco.json", json.dumps(table, indent=1) + "\n")
+    lines = [
+        "# AP and AR beside pycocotools",
+        "",
+        "Otsu's threshold on real images, with, without and with tied scores.",
+    ]
+    lines += ["", "| our metrics | reference | scores | images | largest difference |", "|---|---|---:|---:|---:|"]
+    lines += [
+        f"| `{r['metric']}-...` | {r['reference']} | {r['scores']} | {r['images']} | {r['difference']:.1e} |"
+        for r in table
+    ]
+    write_text(reports / "coco.md", "\n".join(lines) + "\n")
+
+
 def main() -> int:
     """Print both and the largest difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -159,15 +180,20 @@ def main() -> int:
     parser.add_argument("--split", default="test")
     options = parser.parse_args()
     answers = contrast(zooscope.load_dataset(options.dataset, split=options.split))
-    differences = list[float]()
+    differences, table = list[float](), list[dict[str, Any]]()
     for name, kind in KINDS.items():
         given = [crowded(answer) for answer in answers] if name == "detection" else answers
         for protocol in PROTOCOLS.values():
+            first = len(differences)
             for what, cases in (("", given), ("", unscored(given)), (", counted", counted(given))):
                 both = zip(ours(cases, kind, protocol).items(), theirs(cases, kind, protocol), strict=True)
                 for (score, mine), other in both:
                     differences.append(0.0 if np.isnan(mine) and np.isnan(other) else abs(mine - other))
                     print(f"{score + what:60} {mine:.15f} {other:.15f} {differences[-1]:.0e}")
+            mine = differences[first:]
+            about = {"metric": f"{protocol.name}-{name}", "reference": "pycocotools 2.0.11, COCOeval"}
+            table.append({**about, "scores": len(mine), "images": len(answers), "difference": max(mine)})
+    write_report(table)
     largest, of = np.max(differences), f"{len(answers)} images, {options.dataset}, {options.split}"
     print(f"{len(differences)} scores of {of}: at most {largest:.1e} apart")
     return int(not largest <= ALLOWED)
