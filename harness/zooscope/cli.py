@@ -67,11 +67,15 @@ def _top(show_version: Annotated[bool, typer.Option("--version", help="Print the
 
 
 @app.command("list")
-def list_command(as_json: Json = False) -> None:
+def list_command(
+    kind: Annotated[str | None, typer.Argument(help="Only these; of metrics, their definitions.")] = None,
+    as_json: Json = False,
+) -> None:
     """List data sets, methods, models, baselines, decoders and metrics."""
     from zooscope.contender import baseline_ids
     from zooscope.data.card import card_ids, find_card
-    from zooscope.metrics import METRICS
+    from zooscope.errors import UsageError
+    from zooscope.metrics import FAMILIES, METRICS, metrics_of
 
     found = {
         "data sets": {id: find_card(id)[0].title for id in card_ids()},
@@ -81,11 +85,18 @@ def list_command(as_json: Json = False) -> None:
         "decoders": dict.fromkeys(plugins.names("decoders"), ""),
         "metrics": {name: metric.definition for name, metric in METRICS.items()},
     }
+    if kind not in (None, *found):
+        raise UsageError(f"'{kind}' is not one of {', '.join(found)}")
     if as_json:
-        _print_json(found)
+        _print_json(found if kind is None else found[kind])
         return
-    for kind, items in found.items():
-        typer.echo(f"{kind}:")
+    if kind is None:  # their definitions would bury the rest
+        hint = "`zooscope list metrics` defines them"
+        found["metrics"] = {f"of {task}": f"{len(metrics_of(task))}; {hint}" for task in FAMILIES}
+    for name, items in found.items():
+        if kind not in (None, name):
+            continue
+        typer.echo(f"{name}:")
         for id, text in items.items():
             typer.echo(f"  {id}{'  ' + text if text else ''}")
 

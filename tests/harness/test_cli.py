@@ -161,8 +161,14 @@ def test_list_names_what_there_is(zooscope: Callable[..., Done]):
     assert set(found["baselines"]) == {"baseline:otsu-watershed@1", "baseline:local-threshold@1"}
     assert {"stardist", "boundary-watershed", "threshold-components"} <= set(found["decoders"])
     assert found["metrics"]["ap50.per-image@1"].startswith("TP / (TP + FP + FN) at IoU >= 0.5")
-    for items in found.values():
-        assert all(id in plain.out for id in items)
+    for kind, items in found.items():
+        told = zooscope("list", kind).out
+        assert all(id in told for id in items)
+        assert kind == "metrics" or all(id in plain.out for id in items)
+        assert json.loads(zooscope("list", kind, "--json").out) == items
+    assert "of instance-segmentation" in plain.out
+    assert len(plain.out.splitlines()) < 60, "definitions of metrics would bury the rest"
+    assert zooscope("list", "nothing").err.startswith("zooscope: 'nothing' is not one of data sets, methods")
 
 
 def test_fetch_says_what_is_in_a_data_set_and_whether_its_splits_leak(
