@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from zooscope.bundled import bundled
+from zooscope.data.noise import Noise
 from zooscope.data.truth import TRUTHS
 from zooscope.errors import DataError, UsageError
 from zooscope.sample import Task
@@ -17,7 +18,11 @@ _NAME = r"^[a-z0-9][a-z0-9._-]*$"
 
 
 class Source(BaseModel):
-    """One file to download. `sha256` only where the source's bytes are stable."""
+    """One file to download.
+
+    `sha256` only where the source's bytes are stable; `folder` where cards share a file: its folder in the mirror and
+    among downloads, in place of the card's id.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,6 +30,7 @@ class Source(BaseModel):
     url: str = Field(pattern=r"^https?://")
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     size: int | None = Field(default=None, gt=0, description="bytes, for the progress bar")
+    folder: str | None = Field(default=None, pattern=_NAME)
 
 
 class Card(BaseModel):
@@ -38,6 +44,7 @@ class Card(BaseModel):
     splits : name of each split -> what it is for.
     split_table : CSV beside the card: id, group, stratum, split; every image of it must be there.
     group_table : such a CSV from which groups alone are taken, for the images that it knows.
+    noise : what is added to clean images, where that is done here.
     subsets : parts that a leaderboard reports beside the whole: name -> pattern of strata, e.g. "fluorescence-*".
     digest : sha256 over the decoded content of all samples; absent while nobody has fetched the source here.
     ranked_by : the metric that ranks on this data set, where that is not the task's usual one.
@@ -63,6 +70,7 @@ class Card(BaseModel):
     splits: dict[str, str]
     split_table: str | None = None
     group_table: str | None = None
+    noise: Noise | None = None
     subsets: dict[str, str] = {}
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     ranked_by: str | None = None

@@ -26,17 +26,17 @@ def fetch(card: Card, *, progress: bool = True) -> dict[str, Path]:
 
 def forget(card: Card, source: Source) -> None:
     """Drop a download that turned out to hold the wrong thing; a mirror's file is not ours to delete."""
-    (cache_folder("downloads", card.id) / source.file).unlink(missing_ok=True)
+    (cache_folder("downloads", _folder(card, source)) / source.file).unlink(missing_ok=True)
 
 
 def _fetch(card: Card, source: Source, *, progress: bool) -> Path:
-    mirror = os.environ.get("ZOOSCOPE_MIRROR", "")
+    mirror, home = os.environ.get("ZOOSCOPE_MIRROR", ""), _folder(card, source)
     if mirror and not mirror.startswith(("http://", "https://")):
-        file = Path(mirror).expanduser() / card.id / source.file
+        file = Path(mirror).expanduser() / home / source.file
         if file.is_file():
             _verify(file, source, where=f"mirror file {file}")
             return file
-    folder = cache_folder("downloads", card.id)
+    folder = cache_folder("downloads", home)
     target = folder / source.file
     with locked(folder):
         if target.is_file():
@@ -44,14 +44,18 @@ def _fetch(card: Card, source: Source, *, progress: bool) -> Path:
             return target
         urls = [source.url]
         if mirror.startswith(("http://", "https://")):
-            urls.insert(0, f"{mirror.rstrip('/')}/{card.id}/{source.file}")
+            urls.insert(0, f"{mirror.rstrip('/')}/{home}/{source.file}")
         failures = [_download(url, target, source, progress=progress) for url in urls if not target.is_file()]
     if not target.is_file():
         raise DataError(
             f"data set '{card.id}': {source.file} could not be fetched: {'; '.join(str(f) for f in failures)}. "
-            f"Put the file at {target}, or point ZOOSCOPE_MIRROR at a folder that holds {card.id}/{source.file}"
+            f"Put the file at {target}, or point ZOOSCOPE_MIRROR at a folder that holds {home}/{source.file}"
         )
     return target
+
+
+def _folder(card: Card, source: Source) -> str:
+    return source.folder or card.id
 
 
 def _download(url: str, target: Path, source: Source, *, progress: bool) -> str | None:

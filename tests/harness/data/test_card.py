@@ -25,8 +25,8 @@ def refused(path: Path) -> str:
     return text
 
 
-def test_the_bundled_cards_are_the_known_four():
-    assert card_ids() == ["bbbc038", "demo", "dsb2018", "dsb2018-stardist"]
+def test_the_bundled_cards_are_the_known_ones():
+    assert {"bbbc038", "bsd68", "demo", "dsb2018", "dsb2018-stardist", "fmd-mixed", "fmd-split"} <= set(card_ids())
 
 
 @pytest.mark.parametrize("id", card_ids())
@@ -117,8 +117,7 @@ def test_an_unknown_data_set_is_answered_with_a_close_one(name: str, close: str)
     with pytest.raises(UsageError) as error:
         load_dataset(name)
     assert str(error.value) == (
-        f"data set '{name}' is neither a folder nor one of bbbc038, demo, dsb2018, dsb2018-stardist"
-        f"; did you mean '{close}'?"
+        f"data set '{name}' is neither a folder nor one of {', '.join(card_ids())}; did you mean '{close}'?"
     )
 
 
