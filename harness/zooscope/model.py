@@ -19,6 +19,7 @@ from zooscope.predict.device import resolve_device
 from zooscope.predict.failures import network_failure
 from zooscope.predict.shrink import Shrinking
 from zooscope.predict.tiling import DEFAULT_HALO_PX
+from zooscope.promise import refuse_broken_promise
 from zooscope.sample import as_image
 
 
@@ -50,7 +51,9 @@ class Model:
         """
         ready, finish = self._processing.begin(to_channels(image, self.package.input.channels))
         halo = self.package.output.halo_px or (DEFAULT_HALO_PX, DEFAULT_HALO_PX)
-        return finish(self._tiles.predict(self._run, ready, sizes=self.package.input.sizes, halo=halo))
+        maps = self._tiles.predict(self._run, ready, sizes=self.package.input.sizes, halo=halo)
+        refuse_broken_promise(maps.shape, ready.shape, self.package)
+        return finish(maps)
 
     @property
     def tile_px(self) -> int | None:

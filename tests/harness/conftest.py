@@ -91,6 +91,48 @@ class Segfault(nn.Module):
         return x + torch.segment_reduce(x.reshape(-1), "sum", lengths=beyond, unsafe=True)
 
 
+class Hungry(nn.Module):
+    """Takes memory without end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = [x]
+        while len(kept) > 0:
+            kept.append(torch.ones(1 << 22))
+        return x
+
+
+class Talkative(nn.Module):
+    """Prints without end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        while x.numel() > 0:
+            print("the network has much to say, and says it again and again")
+        return x
+
+
+class WritesFile(nn.Module):
+    """Writes a file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch.save(x, self.path)
+        return torch.sigmoid(x)
+
+
+class MapsFile(nn.Module):
+    """Adds what a file holds, which it makes where there is none."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.from_file(self.path, True, 1)
+
+
 class Raises(nn.Module):
     """Fails with an error of its own."""
 
@@ -140,6 +182,10 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "scalar": Scalar,
     "endless": Endless,
     "segfault": Segfault,
+    "hungry": Hungry,
+    "talkative": Talkative,
+    "writes-file": WritesFile,
+    "maps-file": MapsFile,
     "raises": Raises,
     "raises-on-dark": RaisesOnDark,
     "convs": Convs,

@@ -31,6 +31,7 @@ class Guard:
     ----------
     process : leader of a process group of its own, where the system has such.
     memory_limit_gib : the most that it and its children may hold together.
+    remedy : what is said where the memory was not enough.
     on_stop : called when they have ended, from the guard's thread.
 
     Attributes
@@ -39,11 +40,17 @@ class Guard:
     """
 
     def __init__(
-        self, process: subprocess.Popen[bytes], *, memory_limit_gib: float, on_stop: Callable[[], None]
+        self,
+        process: subprocess.Popen[bytes],
+        *,
+        memory_limit_gib: float,
+        remedy: str = "",
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self.stopped: str | None = None
-        self._process, self._memory_gib, self._on_stop = process, memory_limit_gib, on_stop
-        self._job: tuple[str, float, float] = ("starting", float("inf"), float("inf"))
+        self._process, self._on_stop = process, on_stop
+        self._memory_gib, self._remedy = memory_limit_gib, remedy
+        self._job: tuple[str, float, float] = (" at starting", float("inf"), float("inf"))
         self._done = threading.Event()
         self._kin: dict[int, psutil.Process] = {}
         with contextlib.suppress(psutil.Error):
@@ -53,12 +60,12 @@ class Guard:
 
     @contextmanager
     def at(self, what: str, limit_s: float) -> Generator[None]:
-        """While the block runs the process is at `what` and may take so long for it."""
-        self._job = (what, limit_s, time.monotonic() + limit_s)
+        """While the block runs the process is at `what` ("" where that is plain) and may take so long for it."""
+        self._job = (f" at {what}" if what else "", limit_s, time.monotonic() + limit_s)
         try:
             yield
         finally:
-            self._job = (what, limit_s, float("inf"))
+            self._job = (self._job[0], limit_s, float("inf"))
 
     def kill(self) -> None:
         """End the process and all that it started, whatever they do about signals."""
@@ -71,7 +78,8 @@ class Guard:
                 one.kill()
 
     def close(self) -> None:
-        """Watch no longer."""
+        """End what still runs and watch no longer."""
+        self.kill()
         self._done.set()
         self._thread.join()
 
@@ -88,10 +96,10 @@ class Guard:
                 return
             what, limit_s, deadline = self._job
             if time.monotonic() > deadline:
-                self._stop(f"took longer than {limit_s:g} s at {what} and was stopped")
+                self._stop(f"took longer than {limit_s:g} s{what} and was stopped")
             elif self._resident_bytes() > self._memory_gib * GIB:
                 limit = f"{self._memory_gib:.3g} GiB"
-                self._stop(f"took more than {limit} of memory at {what} and was stopped; --memory-limit allows more")
+                self._stop(f"took more than {limit} of memory{what} and was stopped{self._remedy}")
 
     def _stop(self, reason: str) -> None:
         self.stopped = reason

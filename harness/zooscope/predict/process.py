@@ -74,7 +74,9 @@ class ModelProcess:
         )  # fmt: skip
         assert self._process.stdout is not None
         self._tail = Tail(self._process.stdout)
-        self._guard = Guard(self._process, memory_limit_gib=memory_gib, on_stop=self._hang_up)
+        self._guard = Guard(
+            self._process, memory_limit_gib=memory_gib, remedy="; --memory-limit allows more", on_stop=self._hang_up
+        )
         try:
             with self._guard.at("starting", time_limit_s):
                 self._connection = self._accept()
@@ -103,9 +105,8 @@ class ModelProcess:
         self._listener.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2)
-        self._guard.kill()
-        self._process.wait()
         self._guard.close()
+        self._process.wait()
         self._tail.close()
 
     def __enter__(self) -> Self:

@@ -5,14 +5,14 @@ import threading
 from typing import IO
 
 KEPT_BYTES = 4000
-"""How much of the end is kept."""
+"""How much of the end is kept by default."""
 
 
 class Tail:
-    """Reads a pipe to its end in a thread of its own and keeps the last `KEPT_BYTES`."""
+    """Reads a pipe to its end in a thread of its own and keeps the last bytes of it."""
 
-    def __init__(self, pipe: IO[bytes]) -> None:
-        self._pipe, self._kept = pipe, b""
+    def __init__(self, pipe: IO[bytes], *, kept_bytes: int = KEPT_BYTES) -> None:
+        self._pipe, self._kept_bytes, self._kept = pipe, kept_bytes, b""
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -30,4 +30,4 @@ class Tail:
 
     def _read(self) -> None:
         while chunk := os.read(self._pipe.fileno(), 1 << 16):
-            self._kept = (self._kept + chunk)[-KEPT_BYTES:]
+            self._kept = (self._kept + chunk)[-self._kept_bytes :]
