@@ -95,9 +95,8 @@ class Hungry(nn.Module):
     """Takes memory without end."""
 
     def forward(self, x: Tensor) -> Tensor:
-        kept = [x]
-        while len(kept) > 0:
-            kept.append(torch.ones(1 << 22))
+        while x.numel() > 0:
+            x = torch.cat([x, x])
         return x
 
 
@@ -302,6 +301,33 @@ def make_folder(tmp_path: Path, demo: Dataset) -> Callable[..., Path]:
         return tmp_path / at
 
     return make
+
+
+PLANTED = """
+import os, signal, subprocess, sys, time
+import numpy as np
+from multiprocessing.connection import Client
+from zooscope.predict.wire import receive, send
+
+line = Client(("localhost", int(sys.argv[1])), authkey=bytes.fromhex(os.environ["ZOOSCOPE_WORKER_KEY"]))
+receive(line)
+send(line, {"ready": True})
+"""
+
+
+@pytest.fixture
+def planted_worker(tmp_path: Path) -> Callable[[str], tuple[str, ...]]:
+    """What stands in `process.WORKER` for a worker that is no model's but a test's.
+
+    It opens nothing, is ready at once, and runs the given code in place of waiting for images.
+    """
+
+    def plant(code: str) -> tuple[str, ...]:
+        script = tmp_path / f"planted-{hashlib.sha256(code.encode()).hexdigest()[:8]}.py"
+        script.write_text(PLANTED + code)
+        return ("-P", str(script))
+
+    return plant
 
 
 @pytest.fixture

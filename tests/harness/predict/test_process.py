@@ -287,18 +287,6 @@ def test_an_array_may_not_be_larger_than_told(line: tuple[Connection, Connection
         wire.receive(line[1], max_bytes=99)
 
 
-PLANTED = """
-import os, signal, subprocess, sys, time
-import numpy as np
-from multiprocessing.connection import Client
-from zooscope.predict.wire import receive, send
-
-line = Client(("localhost", int(sys.argv[1])), authkey=bytes.fromhex(os.environ["ZOOSCOPE_WORKER_KEY"]))
-receive(line)
-send(line, {"ready": True})
-"""
-"""The beginning of a worker that is no model's but a test's: it opens nothing and is ready at once."""
-
 EAT = "kept = []\nwhile True: kept.append(b'x' * 2**24); time.sleep(0.01)"
 EATER = f"subprocess.run([sys.executable, '-c', {'import time' + chr(10) + EAT!r}])"
 SLEEPER = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)\n"
@@ -306,14 +294,15 @@ SLEEPER = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'
 
 @pytest.fixture
 def planted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., ModelProcess]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    opened: Callable[..., ModelProcess],
+    planted_worker: Callable[[str], tuple[str, ...]],
 ) -> Callable[..., ModelProcess]:
     """Opens a process that runs the given code once it is ready, in place of a model's."""
 
     def plant(code: str, **limits: float) -> ModelProcess:
-        script = tmp_path / "planted.py"
-        script.write_text(PLANTED + code)
-        monkeypatch.setattr(process, "WORKER", ("-P", str(script)))
+        monkeypatch.setattr(process, "WORKER", planted_worker(code))
         return opened(tmp_path, **limits)
 
     return plant
@@ -331,13 +320,13 @@ def failure(running: ModelProcess, image: np.ndarray | None = None) -> WorkerErr
     [
         ("os._exit(0)", "its process died at an image (exit code 0)"),
         ("os.abort()", "its process died at an image (signal SIGABRT)"),
-        ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: pass", "took longer than 2 s at an image"),
+        ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: pass", "took longer than 1 s at an image"),
         ("receive(line)\nline.send_bytes(b'x')", "sent something that is no answer at an image (Expecting value"),
         ("receive(line)\nline.send({'maps': 1})", "sent something that is no answer at an image ("),
-        ("receive(line)\nline._send(b'\\0\\0')\ntime.sleep(60)", "took longer than 2 s at an image"),
+        ("receive(line)\nline._send(b'\\0\\0')\ntime.sleep(60)", "took longer than 1 s at an image"),
         (EAT, "took more than 0.2 GiB of memory at an image and was stopped; --memory-limit allows more"),
         (EATER, "took more than 0.2 GiB of memory at an image and was stopped; --memory-limit allows more"),
-        (SLEEPER + "time.sleep(60)", "took longer than 2 s at an image"),
+        (SLEEPER + "time.sleep(60)", "took longer than 1 s at an image"),
     ],
     ids=["exit", "abort", "hang", "no JSON", "pickle", "half a message", "memory", "a child's memory", "a child"],
 )
@@ -345,7 +334,7 @@ def test_a_worker_that_fails_is_named_and_all_that_it_started_ends(
     planted: Callable[..., ModelProcess], monkeypatch: pytest.MonkeyPatch, code: str, reason: str
 ):
     monkeypatch.setattr(guard, "KIN_POLLS", 2)
-    running = planted(code, time_limit_s=2, memory_limit_gib=0.2)
+    running = planted(code, time_limit_s=1, memory_limit_gib=0.2)
     assert str(failure(running)).startswith(reason)
     kin = [one for pid, one in running._guard._kin.items() if pid != running._process.pid]
     assert len(kin) == ("subprocess" in code)
