@@ -4,7 +4,6 @@ Whatever runs a network runs in a process of its own (`python -m zooscope.check`
 sets deterministic algorithms for its whole process, and a network may crash.
 """
 
-import hashlib
 import importlib.util
 import json
 import logging
@@ -22,7 +21,10 @@ from numpy.typing import NDArray
 from zooscope.errors import PackageError
 from zooscope.lints import Finding, lints, operations
 from zooscope.package import RUNS_HERE, open_package
-from zooscope.package_files import PackageFiles, read_card, read_rdf
+from zooscope.package_files import PackageFiles, named_files, read_card, read_rdf
+from zooscope.predict.guard import Guard
+from zooscope.predict.memory import default_limit_gib
+from zooscope.predict.tail import Tail
 
 TIME_LIMIT_S = 600.0
 PARITY = 1e-4
@@ -36,9 +38,7 @@ _RUNTIMES = {
     "keras_v3": ("keras", "Keras"),
     "tensorflow_saved_model_bundle": ("tensorflow", "TensorFlow"),
 }
-_FILES = ("covers", "documentation", "test_inputs", "test_outputs", "sample_inputs", "sample_outputs")
-"""Keys whose plain strings are names of files."""
-
+_ANSWER_BYTES = 2**20
 _UNTESTED = ("tensorflow_js",)
 _FAIR = "left empty, wanted by the FAIR principles"
 
@@ -113,30 +113,16 @@ def parity_limit(reference: NDArray[np.float32]) -> float:
 
 def _damaged(files: PackageFiles, rdf: Mapping[str, Any]) -> Iterator[Finding]:
     """Files that the description names, with another content or not there; URLs are not looked at."""
-    for name, sha256 in dict.fromkeys(_named({key: value for key, value in rdf.items() if key != "config"})):
+    for name, sha256 in dict.fromkeys(named_files(rdf)):
         # before format 0.5 code is named as file.py:Class
         if "://" not in name and ":" not in name:
             yield from _damage(files, name.removeprefix("./"), sha256)
 
 
-def _named(part: Any, key: str = "") -> Iterator[tuple[str, str | None]]:
-    """Names of files in a description, with their digests where it tells them."""
-    if isinstance(part, Mapping):
-        if isinstance(part.get("source"), str):
-            yield part["source"], part.get("sha256")
-        for name, value in part.items():
-            yield from _named(value, str(name))
-    elif isinstance(part, list):
-        for value in part:
-            yield from _named(value, key)
-    elif isinstance(part, str) and key in _FILES:
-        yield part, None
-
-
 def _damage(files: PackageFiles, name: str, sha256: object) -> Iterator[Finding]:
     if name not in files.names:
         yield Finding("error", "files", f"'{name}' is named in the description but is not in the package")
-    elif sha256 and hashlib.sha256(files.read(name)).hexdigest() != sha256:
+    elif sha256 and files.sha256(name)[0] != sha256:
         yield Finding("error", "files", f"'{name}' is damaged: its sha256 is not the one in the description")
 
 
@@ -206,15 +192,42 @@ def _in_process(job: str, path: Path, formats: Sequence[str], time_limit_s: floa
     """A job's answer, or None and what became of it. It sees no GPU, so that two machines find the same."""
     command = [sys.executable, "-m", "zooscope.check", job, str(path.resolve()), *formats]
     env = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=env, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = Tail(process.stdout, kept_bytes=_ANSWER_BYTES), Tail(process.stderr)
+    guard = Guard(process, memory_limit_gib=default_limit_gib())
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=time_limit_s, env=env, check=False)
-    except subprocess.TimeoutExpired:
-        return None, f"took longer than {time_limit_s:g} s and was stopped"
-    lines = done.stdout.strip().splitlines()
-    if done.returncode or not lines:
-        last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        return None, f"ended with exit code {done.returncode} ({_one_line(last)})"
-    return json.loads(lines[-1]), ""
+        with guard.at("", time_limit_s):
+            process.wait()
+        lines, last = (tail.text().strip().splitlines() for tail in (out, err))
+    finally:
+        guard.close()
+        process.wait()
+        out.close()
+        err.close()
+    if guard.stopped:
+        return None, guard.stopped
+    if process.returncode or not lines:
+        return (
+            None,
+            f"ended with exit code {process.returncode} ({_one_line(last[-1] if last else 'nothing was said')})",
+        )
+    answer = json.loads(lines[-1])
+    return (None, f"was not run: {answer['refused']}") if "refused" in answer else (answer, "")
+
+
+def _refuse_hostile(path: Path, formats: Sequence[str]) -> None:
+    """PackageError where weights, which core would load as they are, reach beyond the network."""
+    from zooscope.predict.backends import LOOKED_OVER
+
+    files = PackageFiles(path)
+    rdf = read_rdf(files)
+    for name in set(formats) & set(LOOKED_OVER):
+        LOOKED_OVER[name](files.read(str(rdf["weights"][name]["source"]).removeprefix("./")))
 
 
 def _run_test(path: Path, weights_format: str) -> dict[str, Any]:
@@ -305,5 +318,9 @@ if __name__ == "__main__":
     _job, _path, *_formats = sys.argv[1:]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _answer = _run_test(Path(_path), _formats[0]) if _job == "test" else _run_parity(Path(_path), _formats)
+        try:
+            _refuse_hostile(Path(_path), _formats)
+            _answer = _run_test(Path(_path), _formats[0]) if _job == "test" else _run_parity(Path(_path), _formats)
+        except PackageError as _error:
+            _answer = {"refused": str(_error)}
     print(json.dumps(_answer))

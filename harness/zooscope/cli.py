@@ -150,7 +150,10 @@ def run(
     weights: Weights = None,
     decoder: DecoderName = None,
     time_limit: Annotated[float, typer.Option(help="Seconds that opening a model, or one image, may take.")] = 600,
-    retry: Annotated[bool, typer.Option("--retry", help="Run models again that crashed or hung before.")] = False,
+    memory_limit: Annotated[
+        float | None, typer.Option(help="GiB that a model's process may take; 3/4 of the machine's by default.")
+    ] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Run models again that failed before.")] = False,
     reports: Reports = Path("reports"),
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the rows and the expected time; compute nothing.")
@@ -165,9 +168,8 @@ def run(
     results, failed, told = Results(reports), 0, list[Any]()
     for name in dataset:
         data = load_dataset(name)
-        rows = plan_rows(
-            model, data, split=split, device=device, weights=weights, decoder=decoder, time_limit_s=time_limit
-        )
+        limits = {"time_limit_s": time_limit, "memory_limit_gib": memory_limit}
+        rows = plan_rows(model, data, split=split, device=device, weights=weights, decoder=decoder, **limits)
         if dry_run:
             expected = ((row.contender.name, _expected(row, results)) for row in rows)
             told += [{"dataset": data.name, "split": split, "model": name, "expected": text} for name, text in expected]

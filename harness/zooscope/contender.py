@@ -64,6 +64,7 @@ def contender(
     decoder: str | None = None,
     device: str = "cpu",
     time_limit_s: float = 600,
+    memory_limit_gib: float | None = None,
 ) -> Contender:
     """A model as a user names it: a package's path, a shipped model's id, or `baseline:<name>@<version>`.
 
@@ -75,8 +76,9 @@ def contender(
 
     path = find_package(model)
     shipped = model if model in plugins.names("models") else None
+    limits = {"time_limit_s": time_limit_s, "memory_limit_gib": memory_limit_gib}
     try:
-        return _package(path, shipped, weights=weights, decoder=decoder, device=device, time_limit_s=time_limit_s)
+        return _package(path, shipped, weights=weights, decoder=decoder, device=device, limits=limits)
     except PackageError as error:
         from zooscope.package_files import file_digest
 
@@ -137,7 +139,7 @@ class _Luminance:
 
 
 def _package(
-    path: Path, shipped: str | None, *, weights: str | None, decoder: str | None, device: str, time_limit_s: float
+    path: Path, shipped: str | None, *, weights: str | None, decoder: str | None, device: str, limits: Mapping[str, Any]
 ) -> Contender:
     from zooscope.decode import decoder_for, find_decoder, parameters, run_decoder
     from zooscope.package import open_package
@@ -172,7 +174,7 @@ def _package(
         },
         params=parameters(found.decode) | dict(choice.params),
         search={} if package.decoder and package.decoder.id == choice.id else found.SEARCH,
-        open=lambda: ModelProcess(path, weights=chosen, device=device, time_limit_s=time_limit_s),
+        open=lambda: ModelProcess(path, weights=chosen, device=device, **limits),
         decode=partial(run_decoder, choice.id, found),
     )
 

@@ -2,7 +2,12 @@
 
 
 class ZooscopeError(Exception):
-    """The base of every error that zooscope raises on purpose; its text is one line."""
+    """The base of every error that zooscope raises on purpose; its text is one line.
+
+    `log` holds the end of what a model's process printed, where one did.
+    """
+
+    log: str = ""
 
 
 class UsageError(ZooscopeError):
@@ -18,9 +23,4 @@ class PackageError(ZooscopeError):
 
 
 class WorkerError(ZooscopeError):
-    """A model's process that crashed, hung or answered with something that is no prediction.
-
-    `log` holds the end of what the process printed.
-    """
-
-    log: str = ""
+    """A model's process that crashed, hung, took too much memory, or answered with something that is no prediction."""

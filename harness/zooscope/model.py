@@ -16,7 +16,10 @@ from zooscope.package import Package, open_package
 from zooscope.package_files import RDF_NAMES
 from zooscope.predict.backends import BACKENDS
 from zooscope.predict.device import resolve_device
-from zooscope.predict.tiling import DEFAULT_HALO_PX, predict_tiled
+from zooscope.predict.failures import network_failure
+from zooscope.predict.shrink import Shrinking
+from zooscope.predict.tiling import DEFAULT_HALO_PX
+from zooscope.promise import refuse_broken_promise
 from zooscope.sample import as_image
 
 
@@ -39,6 +42,7 @@ class Model:
         self.device = device
         self._network = BACKENDS[self.weights_format](package.read_weights(self.weights_format), device=device)
         self._processing = package.processing()
+        self._tiles = Shrinking()
 
     def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
         """Dense maps (c, y, x) of an image with dims y, x or y, x, c; y and x divided by the network's grid.
@@ -47,7 +51,14 @@ class Model:
         """
         ready, finish = self._processing.begin(to_channels(image, self.package.input.channels))
         halo = self.package.output.halo_px or (DEFAULT_HALO_PX, DEFAULT_HALO_PX)
-        return finish(predict_tiled(self._run, ready, sizes=self.package.input.sizes, halo=halo))
+        maps = self._tiles.predict(self._run, ready, sizes=self.package.input.sizes, halo=halo)
+        refuse_broken_promise(maps.shape, ready.shape, self.package)
+        return finish(maps)
+
+    @property
+    def tile_px(self) -> int | None:
+        """The largest tile once memory ran out; None while images are predicted as the policy says."""
+        return self._tiles.tile_px
 
     def predict(self, array: NDArray[np.generic], axes: str = "yx", *, return_maps: bool = False, **params: Any) -> Any:
         """Label image int32 (y, x) of an image.
@@ -85,8 +96,7 @@ class Model:
         except PackageError:
             raise
         except Exception as error:
-            text = " ".join(str(error).split())[-300:]
-            raise PackageError(f"its network failed on a tile {batch.shape}: {type(error).__name__}: {text}") from error
+            raise network_failure(error, batch.shape) from error
         return _channels_first(out, self.package.output.axes)
 
 

@@ -1,7 +1,5 @@
 """A BioImage.IO package opened: what it says of itself, its digest, weights, processing. The network is in model.py."""
 
-import hashlib
-import io
 import logging
 import math
 import warnings
@@ -254,13 +252,12 @@ def _weights(files: PackageFiles, rdf: Mapping[str, Any]) -> dict[str, Weights]:
         member = str(entry.get("source", "")).removeprefix("./")
         if member.startswith(("http://", "https://")):
             raise PackageError(f"its {name} weights lie at a URL; only weights inside the package are run")
-        content = files.read(member)
-        sha256 = hashlib.sha256(content).hexdigest()
+        sha256, size_bytes = files.sha256(member)
         if entry.get("sha256") not in (None, sha256):
             raise PackageError(
                 f"its {name} weights are damaged: sha256 is {sha256[:12]}, it says {entry['sha256'][:12]}"
             )
-        found[name] = Weights(member, sha256, len(content))
+        found[name] = Weights(member, sha256, size_bytes)
     return found
 
 
@@ -308,11 +305,11 @@ def _training_data(rdf: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[Map
 def _tested_channels(files: PackageFiles, rdf: Mapping[str, Any]) -> int | None:
     """Channels of the test output of a format before 0.5, whose description does not always tell them."""
     names, axes = rdf.get("test_outputs"), str(rdf["outputs"][0].get("axes", ""))
-    if not names or "c" not in axes or not str(names[0]).endswith(".npy"):
+    if not names or "c" not in axes or not str(names[0]).endswith(".npy") or "://" in str(names[0]):
         return None
     name = str(names[0]).removeprefix("./")
     try:
-        shape = np.load(io.BytesIO(files.read(name)), allow_pickle=False).shape
+        shape = files.array_shape(name)
     except (ValueError, OSError) as error:
         raise PackageError(f"its test output '{name}' cannot be read ({_one_line(error)})") from error
     return shape[axes.index("c")] if len(shape) == len(axes) else None

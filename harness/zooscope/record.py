@@ -78,6 +78,7 @@ class RunRecord(_Part):
     key : of everything that decides the answer; `request`, the same before tuning.
     protocol : weights format, precision, device class, tiling, channel rules, decoder.
     trained_on : why the model may have seen these images, if so.
+    tile_px : the largest tile, where memory did not allow that of the protocol.
     records : name and version of the records in images.csv.
     reason, crashed, log : of a model that could not be ranked.
     """
@@ -96,6 +97,7 @@ class RunRecord(_Part):
     tuning: TuningRecord | None = None
     trained_on: str | None = None
     environment: EnvironmentRecord
+    tile_px: int | None = None
     records: str | None = None
     seconds_per_image: float | None = None
     reason: str | None = None

@@ -53,6 +53,7 @@ def evaluate(
     weights: str | None = None,
     decoder: str | None = None,
     time_limit_s: float = TIME_LIMIT_S,
+    memory_limit_gib: float | None = None,
     reports: str | Path | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
@@ -67,6 +68,7 @@ def evaluate(
     weights : "torchscript" or "onnx", where the package's first should not be taken.
     decoder : id of the decoder, where the package's own or the default should not be taken.
     time_limit_s : the longest that a model may take to open, or for one image.
+    memory_limit_gib : the most memory that a model's process may hold; by default three quarters of the machine's.
     reports : folder that results are kept in; by default a folder of the cache.
 
     Returns
@@ -91,6 +93,7 @@ def evaluate(
         weights=weights,
         decoder=decoder,
         time_limit_s=time_limit_s,
+        memory_limit_gib=memory_limit_gib,
     )
     done = [run_row(row, results, progress=progress) for row in rows]
     # two files that compute the same (a zip and its folder) share one row
@@ -106,6 +109,7 @@ def plan_rows(
     weights: str | None = None,
     decoder: str | None = None,
     time_limit_s: float = TIME_LIMIT_S,
+    memory_limit_gib: float | None = None,
 ) -> list[Row]:
     """The rows that a run consists of, in the order of the models."""
     from zooscope.predict.backends import BACKENDS
@@ -116,6 +120,9 @@ def plan_rows(
         raise UsageError(f"weights '{weights}' are not one of {', '.join(BACKENDS)}")
     if decoder is not None and decoder not in plugins.names("decoders"):
         raise UsageError(f"decoder '{decoder}' is not one of {', '.join(plugins.names('decoders'))}")
+    for name, limit in (("time", time_limit_s), ("memory", memory_limit_gib)):
+        if limit is not None and not limit > 0:
+            raise UsageError(f"{name} limit {limit:g} is not more than 0")
     if data.split is not None:
         raise UsageError(
             f"data set '{data.card.id}' is limited to its split '{data.split}'; load it whole and name the split here: "
@@ -128,7 +135,14 @@ def plan_rows(
     validation = data.only("validation") if "validation" in data.splits and split != "validation" else None
     rows: list[Row] = []
     for model in dict.fromkeys(models):
-        found = contender(model, weights=weights, decoder=decoder, device=device, time_limit_s=time_limit_s)
+        found = contender(
+            model,
+            weights=weights,
+            decoder=decoder,
+            device=device,
+            time_limit_s=time_limit_s,
+            memory_limit_gib=memory_limit_gib,
+        )
         tuning = tune.plan(found, validation)
         request = digest_of(
             found.digest, part.digest, split, dict(found.protocol), dict(found.params), tuning, PREDICT_VERSION
@@ -149,12 +163,12 @@ def _refuse_one_name_for_two(rows: Sequence[Row]) -> None:
 def run_row(row: Row, results: Results, *, progress: bool = False, retry: bool = False) -> Result:
     """The row's result: found, or computed and written. A model that fails gets a row with the reason.
 
-    A model that crashed or hung is not run again unless `retry`.
+    A model that failed is not run again by the same versions unless `retry`.
     """
     found = results.find(row.request, dataset=row.data.name, split=str(row.data.split))
     if found and is_stale(found) and (again := score_again(found, row.data, results, progress=progress)):
         return again
-    if found and not is_stale(found) and not (found.failed and (retry or not found.run["crashed"])):
+    if found and not is_stale(found) and not (found.failed and (retry or _may_fare_better(row, found))):
         return found
     with ExitStack() as stack:
         predictor = _Opened(row.contender, stack)
@@ -163,18 +177,29 @@ def run_row(row: Row, results: Results, *, progress: bool = False, retry: bool =
             key = digest_of(row.request, params)
             predictions = Predictions(key)
             _predict(row, predictor, params, predictions, progress=progress)
+            tile_px = predictor.tile_px
         except (PackageError, WorkerError) as error:
             crashed = isinstance(error, WorkerError)
             failure = {"status": "failed", "reason": str(error), "key": row.request, "crashed": crashed}
-            failure |= {"log": error.log} if isinstance(error, WorkerError) and error.log else {}
+            failure |= {"log": error.log} if error.log else {}
             return results.write({**_about(row), **failure}, pd.DataFrame(), None)
     return finish(
-        {**_about(row), "key": key, "params": params, "tuning": tuned},
+        {**_about(row), "key": key, "params": params, "tuning": tuned, **({"tile_px": tile_px} if tile_px else {})},
         row.data,
         predictions_of(key),
         results,
         progress=progress,
     )
+
+
+def _may_fare_better(row: Row, failed: Result) -> bool:
+    """Whether a failure may end otherwise unasked: another reason now, or other versions than those that it failed in.
+
+    What crashed or ran into a limit did so for reasons that no version tells.
+    """
+    if row.contender.reason or failed.run["crashed"]:
+        return bool(row.contender.reason) and row.contender.reason != failed.run["reason"]
+    return environment()["versions"] != failed.run["environment"]["versions"]
 
 
 def expected_seconds(row: Row, results: Results) -> float:
@@ -222,6 +247,11 @@ class _Opened:
                 raise PackageError(self._contender.reason or "it cannot run")
             self._predictor = self._stack.enter_context(self._contender.open())
         return self._predictor.maps(image)
+
+    @property
+    def tile_px(self) -> int | None:
+        """The largest tile, where memory did not allow the policy's; else None."""
+        return getattr(self._predictor, "tile_px", None)
 
 
 def _about(row: Row) -> dict[str, Any]:

@@ -91,6 +91,47 @@ class Segfault(nn.Module):
         return x + torch.segment_reduce(x.reshape(-1), "sum", lengths=beyond, unsafe=True)
 
 
+class Hungry(nn.Module):
+    """Takes memory without end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        while x.numel() > 0:
+            x = torch.cat([x, x])
+        return x
+
+
+class Talkative(nn.Module):
+    """Prints without end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        while x.numel() > 0:
+            print("the network has much to say, and says it again and again")
+        return x
+
+
+class WritesFile(nn.Module):
+    """Writes a file."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, x: Tensor) -> Tensor:
+        torch.save(x, self.path)
+        return torch.sigmoid(x)
+
+
+class MapsFile(nn.Module):
+    """Adds what a file holds, which it makes where there is none."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.from_file(self.path, True, 1)
+
+
 class Raises(nn.Module):
     """Fails with an error of its own."""
 
@@ -140,6 +181,10 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "scalar": Scalar,
     "endless": Endless,
     "segfault": Segfault,
+    "hungry": Hungry,
+    "talkative": Talkative,
+    "writes-file": WritesFile,
+    "maps-file": MapsFile,
     "raises": Raises,
     "raises-on-dark": RaisesOnDark,
     "convs": Convs,
@@ -256,6 +301,33 @@ def make_folder(tmp_path: Path, demo: Dataset) -> Callable[..., Path]:
         return tmp_path / at
 
     return make
+
+
+PLANTED = """
+import os, signal, subprocess, sys, time
+import numpy as np
+from multiprocessing.connection import Client
+from zooscope.predict.wire import receive, send
+
+line = Client(("localhost", int(sys.argv[1])), authkey=bytes.fromhex(os.environ["ZOOSCOPE_WORKER_KEY"]))
+receive(line)
+send(line, {"ready": True})
+"""
+
+
+@pytest.fixture
+def planted_worker(tmp_path: Path) -> Callable[[str], tuple[str, ...]]:
+    """What stands in `process.WORKER` for a worker that is no model's but a test's.
+
+    It opens nothing, is ready at once, and runs the given code in place of waiting for images.
+    """
+
+    def plant(code: str) -> tuple[str, ...]:
+        script = tmp_path / f"planted-{hashlib.sha256(code.encode()).hexdigest()[:8]}.py"
+        script.write_text(PLANTED + code)
+        return ("-P", str(script))
+
+    return plant
 
 
 @pytest.fixture

@@ -198,6 +198,17 @@ def test_a_network_that_crashes_or_hangs_is_an_error_and_nothing_else(make_packa
     assert found == ["torchscript: core's test took longer than 8 s and was stopped"]
 
 
+def test_weights_that_reach_beyond_the_network_are_never_given_to_core(
+    make_package: Callable[..., Path], tmp_path: Path
+):
+    found = said(check(make_package("writes-file", arguments={"path": str(tmp_path / "written")})))
+    assert found == [
+        "torchscript: core's test was not run: its TorchScript code uses 'save', which reaches beyond the network; "
+        "refused"
+    ]
+    assert not (tmp_path / "written").exists()
+
+
 def linted(
     path: Path, card: str | None = "# A\n## Intended use\n## Training data\n## Validation\n"
 ) -> dict[str, Finding]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ import typer
 from zooscope import cli, plugins
 from zooscope.data import Dataset
 from zooscope.predict import process
-from zooscope.store import Results
 
 MakePackage = Callable[..., Path]
 MakeFolder = Callable[..., Path]
@@ -229,41 +227,6 @@ def test_demo_runs_from_end_to_end_in_an_empty_cache_without_a_network(
     assert again.code == 0
     assert "nuclei-tiny" in again.out
     assert f"page: {page}" in again.out.replace("\n", "")
-
-
-class Impatient(process.ModelProcess):
-    """Waits for an image as long as a test may."""
-
-    def __init__(self, path: Path, **options: Any) -> None:
-        super().__init__(path, **options)
-        self._limit = 3
-
-
-def test_models_that_crash_or_hang_cost_their_rows_and_exit_code_3(
-    zooscope: Callable[..., Done], make_package: MakePackage, make_folder: MakeFolder, fresh_cache: Path,
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-):  # fmt: skip
-    monkeypatch.setattr(process, "ModelProcess", Impatient)
-    networks = ("segfault", "endless", "nan", "sigmoid")
-    models = [word for name in networks for word in ("--model", make_package(name))]
-    reports = tmp_path / "reports"
-    words = ("--dataset", make_folder("tt"), "--device", "cpu", "--reports", reports)
-    done = zooscope("run", *models, "--model", "baseline:otsu-watershed@1", *words, "--json")
-    assert done.code == 3
-    assert "Traceback" not in done.err
-    (board,) = json.loads(done.out)
-    assert {row["model"] for row in board["rows"]} == {"sigmoid", "baseline-otsu-watershed"}
-    assert {failed["model"]: failed["reason"] for failed in board["failures"]} == {
-        "segfault": "its process died at an image (signal SIGSEGV)",
-        "endless": "took longer than 3 s at an image and was stopped",
-        "nan": "its answer holds NaN or infinity",
-    }
-    kept = {r.run["model"]["name"]: r.run for r in Results(reports).all(dataset="mine@0", split="test")}
-    assert "Segmentation fault" in kept["segfault"]["log"]
-    assert kept["nan"]["status"] == "failed"
-    shown = zooscope("report", "--reports", reports)
-    assert shown.code == 0
-    assert "not ranked: nan: its answer holds NaN or infinity" in shown.out
 
 
 def test_a_dry_run_shows_rows_and_times_and_computes_nothing(

@@ -130,9 +130,21 @@ def test_a_network_that_does_not_answer_with_maps_has_a_reason(
         model.predict(demo[demo.ids[0]].image.values)
 
 
-def test_fewer_channels_than_declared_are_a_reason_and_no_traceback(make_package: MakePackage, demo: Dataset):
-    model = zooscope.load_model(make_package("sigmoid", channels_out=2), device="cpu")
-    with pytest.raises(PackageError, match="decoder boundary-watershed failed on its maps"):
+@pytest.mark.parametrize(
+    ("network", "declared", "reason"),
+    [
+        ("sigmoid", {"channels_out": 2}, "its network gives 1 channel, it declares 2"),
+        ("twice", {}, "its network gives 2 channels, it declares 1"),
+        ("grid2", {}, "its network gives 128 px along y for 256, it declares the size of the image"),
+        ("sigmoid", {"scale": 2.0}, "its network gives 256 px along y for 256, it declares 0.5 of the image"),
+        ("sigmoid", {"scale": 0.5, "spec": "0.4.9"}, "its network gives 256 px along y for 256, it declares 0.5 of"),
+    ],
+)
+def test_an_answer_of_another_shape_than_declared_is_a_reason(
+    make_package: MakePackage, demo: Dataset, network: str, declared: dict[str, Any], reason: str
+):
+    model = zooscope.load_model(make_package(network, **declared), device="cpu")
+    with pytest.raises(PackageError, match=f"^{reason}"):
         model.predict(next(s for s in demo if s.axes == "yx").image.values)
 
 

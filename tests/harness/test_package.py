@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -310,20 +312,180 @@ def test_a_zip_that_would_climb_out_is_refused(make_package: MakePackage, name: 
     assert "would climb out of its folder; refused" in refused(make_package(files={name: EVIL}))
 
 
-def test_weights_outside_the_package_are_not_read(make_package: MakePackage, tmp_path: Path):
-    outside = tmp_path / "outside.pt"
-    outside.write_bytes(b"secret")
+def source(name: str) -> Edit:
+    return lambda rdf: rdf["weights"]["torchscript"].update(source=name)
 
-    def escape(source: str) -> Edit:
+
+def documentation(name: str) -> Edit:
+    return edits(documentation=name)
+
+
+def test_tensor(name: str) -> Edit:
+    return lambda rdf: rdf["inputs"][0]["test_tensor"].update(source=name)
+
+
+test_tensor.__test__ = False  # type: ignore[attr-defined]
+
+OUTSIDE = ["../outside.txt", "/etc/passwd", "a/../../outside.txt", "..\\outside.txt", "C:\\outside.txt",
+           "file:///etc/passwd", "ftp://example.org/a", "\\\\server\\share"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("edit", [source, documentation, test_tensor, lambda name: edits(covers=[name])])
+def test_files_outside_the_package_are_refused_whatever_names_them(
+    make_package: MakePackage, tmp_path: Path, name: str, edit: Callable[[str], Edit]
+):
+    (tmp_path / "outside.txt").write_text("secret")
+    path = make_package(at="pack", folder=True, edit=edit(name))
+    assert refused(path) == f"its description names '{name}', which lies outside the package; refused"
+
+
+def test_a_link_out_of_the_folder_is_refused_and_one_inside_is_not(make_package: MakePackage, tmp_path: Path):
+    (tmp_path / "secret.md").write_text("secret")
+    path = make_package(at="pack", folder=True)
+    (path / "COPY.md").symlink_to("README.md")
+    assert open_package(path).card == (path / "README.md").read_text()
+    (path / "README.md").unlink()
+    (path / "README.md").symlink_to(tmp_path / "secret.md")
+    assert refused(path) == "'README.md' is a link out of the package; put the file itself there"
+
+
+def sized(**size: Any) -> Edit:
+    """Another size of the input's x, in formats 0.5."""
+    return lambda rdf: rdf["inputs"][0]["axes"][3].update(size=size.get("fixed", size))
+
+
+def shaped(shape: Any) -> Edit:
+    """Another shape of the input, in formats before 0.5."""
+    return lambda rdf: rdf["inputs"][0].update(shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("spec", "edit", "reason"),
+    [
+        ("0.5.10", sized(min=10**9, step=8), "its inputs declare a size of 1000000000; at most 65536 is run"),
+        ("0.5.10", sized(min=64, step=10**9), "its inputs declare a size of 1000000000; at most 65536 is run"),
+        ("0.5.10", sized(fixed=10**30), "its inputs declare a size of 10^12 or more; at most 65536 is run"),
+        ("0.5.10", sized(fixed=-(10**9)), "its inputs declare a size of -1000000000; at most 65536 is run"),
+        ("0.5.10", sized(min=64, step=0), "not a valid BioImage.IO description: inputs.0.axes.3"),
+        ("0.5.10", sized(min=0, step=8), "not a valid BioImage.IO description: inputs.0.axes.3"),
+        ("0.5.10", sized(fixed=0), "not a valid BioImage.IO description: inputs.0.axes.3"),
+        ("0.5.10", lambda rdf: rdf["outputs"][0]["axes"][2].update(halo=10**9), "its outputs declare a size of 1000"),
+        ("0.4.9", shaped([1, 10**9, 64, 64]), "its inputs declare a size of 1000000000; at most 65536 is run"),
+        ("0.4.9", shaped([1, 1, 40000, 40000]), "its inputs have at least 1600000000 elements; at most 536870912 are"),
+        ("0.4.9", shaped({"min": [1, 4, 30000, 30000], "step": [0, 0, 1, 1]}), "its inputs have at least 3600000000"),
+        ("0.4.9", shaped({"min": [1, 1, 64, 64], "step": [0, 0, 10**9, 8]}), "its inputs declare a size of 1000000"),
+    ],
+)
+def test_sizes_that_no_image_has_are_refused(make_package: MakePackage, spec: str, edit: Edit, reason: str):
+    assert refused(make_package(spec=spec, edit=edit)).startswith(reason)
+
+
+@pytest.mark.parametrize("folder", [False, True], ids=["zip", "folder"])
+def test_a_description_that_is_a_bomb_is_refused(make_package: MakePackage, folder: bool):
+    def with_rdf(content: bytes) -> str:
+        return refused(make_package(at=f"{len(content)}.zip", folder=folder, files={"rdf.yaml": content}))
+
+    laughs = b"a: &a [lol, lol]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (n, n, n - 1, n - 1) for n in range(98, 122))
+    assert with_rdf(laughs) == "its description is far larger than any description with its references written out"
+    assert with_rdf(b"- " * 1000) == "its description is nested more than 40 deep"
+    assert with_rdf(b"#" * 2**21) == "'rdf.yaml' has 2097152 bytes; at most 1048576 are read"
+
+
+def test_two_descriptions_of_which_other_tools_would_take_the_other_are_refused(make_package: MakePackage):
+    assert refused(make_package(files={"a.rdf.yaml": b"{}"})) == (
+        "has two descriptions, 'rdf.yaml' and 'a.rdf.yaml'; keep one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        (b"{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3, 1000000, 1000000), }", "gives 3 channels"),
+        (b"{'descr': '|O', 'fortran_order': False, 'shape': (1, 2, 64, 64), }", "it holds Python objects"),
+        (b"__import__('os').system('id')", "its test output 'test_output.npy' cannot be read"),
+    ],
+)
+def test_of_a_test_output_only_the_header_is_read(make_package: MakePackage, header: bytes, reason: str):
+    from zooscope.decode import decoder_for
+
+    content = b"\x93NUMPY\x01\x00" + (len(header) + 1).to_bytes(2, "little") + header + b"\n"
+    path = make_package(spec="0.4.9", files={"test_output.npy": content})
+    with pytest.raises(PackageError, match=reason):
+        decoder_for(open_package(path))
+
+
+WATCHED = """
+import sys
+seen = []
+
+def watch(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "pickle.find_class"):
+        seen.append((event, str(arguments)))
+    if event == "import" and str(arguments[0]).startswith("evil"):
+        seen.append((event, arguments[0]))
+    if event == "open" and "passwd" in str(arguments[0]):
+        seen.append((event, arguments[0]))
+
+from pathlib import Path
+from zooscope.errors import PackageError
+from zooscope.package import open_package
+from zooscope.check import validate
+sys.addaudithook(watch)
+for path in map(Path, sys.argv[1:]):
+    try:
+        open_package(path)
+        print(path.stem, "opened")
+    except PackageError as error:
+        print(path.stem, error)
+    if "custom" not in path.stem:
+        validate(path)
+print("seen", seen)
+"""
+
+
+def test_opening_runs_nothing_of_a_package_and_asks_no_network(make_package: MakePackage, tmp_path: Path):
+    evil_sha = hashlib.sha256(EVIL).hexdigest()
+
+    def both(architecture: dict[str, Any]) -> Edit:
         def edit(rdf: dict[str, Any]) -> None:
-            rdf["weights"]["torchscript"] = {"source": source, "pytorch_version": "2.5.1"}
+            state = {"source": "weights.pt", "architecture": architecture, "pytorch_version": "2.5.1"}
+            rdf["weights"] = {"pytorch_state_dict": state, **rdf["weights"]}
 
         return edit
 
-    for source in ("../outside.pt", str(outside)):
-        path = make_package(at="pack", folder=True, edit=escape(source))
-        with pytest.raises(PackageError):
-            open_package(path)
+    def urls(rdf: dict[str, Any]) -> None:
+        url = "https://example.org/a"
+        rdf["authors"] = [{"name": "nobody", "github_user": "nobody-of-this-name", "orcid": "0000-0001-2345-6789"}]
+        rdf |= {"covers": [f"{url}.png"], "documentation": f"{url}.md", "git_repo": url}
+        for kind in ("inputs", "outputs"):
+            rdf[kind][0]["test_tensor"] = {"source": f"{url}.npy"}
+
+    def old_urls(rdf: dict[str, Any]) -> None:
+        rdf |= {"test_inputs": ["https://example.org/a.npy"], "test_outputs": ["https://example.org/b.npy"]}
+
+    evil = {"evil.py": EVIL}
+    paths = [
+        make_package(at="file.zip", files=evil, edit=both({"source": "evil.py", "callable": "N", "sha256": evil_sha})),
+        make_package(at="library.zip", edit=both({"import_from": "evil_library", "callable": "N"})),
+        make_package(at="custom.zip", files=evil, edit=custom),
+        make_package(at="urls.zip", edit=urls),
+        make_package(at="old.zip", spec="0.4.9", edit=old_urls),
+        make_package(at="in-a-folder", folder=True, files={"evil_library.py": EVIL, "yaml.py": EVIL}),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", WATCHED, *map(str, paths)],
+        capture_output=True, text=True, timeout=100, check=True, cwd=paths[-1],
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [
+        "file opened",
+        "library opened",
+        "custom its processing runs the package's own Python ('custom' evil), which is not run",
+        "urls opened",
+        "old opened",
+        "in-a-folder opened",
+        "seen []",
+    ]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 truncated", b"<html>Sign in</html>"])

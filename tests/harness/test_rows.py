@@ -78,7 +78,7 @@ def quick_search(monkeypatch: pytest.MonkeyPatch) -> None:
 class InThisProcess:
     """A model without a process of its own, where that is not what a test is about: it starts in no time."""
 
-    def __init__(self, path: Path, *, weights: str, device: str, time_limit_s: float) -> None:
+    def __init__(self, path: Path, *, weights: str, device: str, **limits: float | None) -> None:
         self._model = Model(open_package(path), weights=weights, device=device)
 
     def __enter__(self) -> "InThisProcess":
@@ -344,6 +344,7 @@ def test_the_key_changes_with_whatever_decides_the_answer(
     same = {
         "another GPU": (request(package, data, device="cuda:3"), keys["cuda"]),
         "time limit": (request(package, data, device="cpu", time_limit_s=1), keys["as it is"]),
+        "memory limit": (request(package, data, device="cpu", memory_limit_gib=1), keys["as it is"]),
         "named weights": (request(package, data, device="cpu", weights="torchscript"), keys["as it is"]),
         "named decoder": (request(package, data, device="cpu", decoder="threshold-components"), keys["as it is"]),
         "copy": (request(shutil.copy(package, package.with_name("copy.zip")), data, device="cpu"), keys["as it is"]),
@@ -403,6 +404,8 @@ def test_without_a_reports_folder_results_are_kept_in_the_cache(make_folder: Mak
         ({"dataset": "dsb2019"}, UsageError, "did you mean 'dsb2018'"),
         ({"split": "tset"}, UsageError, "split 'tset' is not one of test, validation"),
         ({"device": "gpu"}, UsageError, "device 'gpu' is not one of auto, cpu"),
+        ({"time_limit_s": 0}, UsageError, "time limit 0 is not more than 0"),
+        ({"memory_limit_gib": float("nan")}, UsageError, "memory limit nan is not more than 0"),
     ],
 )
 def test_what_does_not_exist_is_named_and_nothing_is_written(
@@ -452,14 +455,39 @@ def test_a_crashed_row_is_run_again_when_told_and_makes_way_for_a_success(
     assert "reason" not in done.run
 
 
-def test_a_row_that_failed_with_a_reason_is_tried_again_and_replaced_by_its_next_failure(
-    row: Callable[..., Row], reports: Path
-):
+def test_a_package_that_cannot_run_keeps_its_row_until_the_reason_is_another(row: Callable[..., Row], reports: Path):
     planned, results = row(config={"zooscope": {"decoder": {"id": "magic", "version": 1}}}), Results(reports)
-    one, two = run_row(planned, results), run_row(planned, results)
-    assert one.folder == two.folder
-    assert "names the decoder 'magic'" in two.run["reason"]
+    one = run_row(planned, results)
+    kept = files_of(reports)
+    assert "names the decoder 'magic'" in run_row(planned, results).run["reason"]
+    assert files_of(reports) == kept
+    other = replace(planned, contender=replace(planned.contender, reason="it needs TensorFlow"))
+    two = run_row(other, results)
+    assert (two.folder, two.run["reason"]) == (one.folder, "it needs TensorFlow")
     assert len(list(results.all(dataset="mine@0", split="test"))) == 1
+
+
+def test_what_failed_while_it_ran_is_run_again_by_other_versions_alone_or_when_told(
+    row: Callable[..., Row], reports: Path, monkeypatch: pytest.MonkeyPatch
+):
+    planned, results = row("raises"), Results(reports)
+    assert "the network is out of order" in run_row(planned, results).run["reason"]
+    kept, maps = files_of(reports), InThisProcess.maps
+    monkeypatch.setattr(InThisProcess, "maps", refuse)
+    assert run_row(planned, results).failed
+    assert files_of(reports) == kept
+    monkeypatch.setattr(InThisProcess, "maps", maps)
+    newer = {**rows_module.environment(), "versions": {"torch": "99.0"}}
+    monkeypatch.setattr(rows_module, "environment", lambda: newer)
+    assert run_row(planned, results).run["environment"] == newer
+
+
+def test_a_tile_that_memory_made_smaller_is_told_in_the_row(
+    row: Callable[..., Row], reports: Path, monkeypatch: pytest.MonkeyPatch
+):
+    planned, results = row(), Results(reports)
+    monkeypatch.setattr(InThisProcess, "tile_px", 512, raising=False)
+    assert run_row(planned, results).run["tile_px"] == 512
 
 
 @pytest.mark.parametrize("decoder", ["boundary-watershed", "stardist"])

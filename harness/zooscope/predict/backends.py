@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooscope.errors import PackageError
+from zooscope.predict.onnx_graph import refuse_external_data
+from zooscope.predict.torchscript_code import looked_over
 
 Network = Callable[[NDArray[np.generic]], NDArray[np.float32]]
 """The package's input array, batch and axes in its own order -> its one output array."""
@@ -17,6 +19,7 @@ def torchscript_network(weights: bytes, *, device: str) -> Network:
     """TorchScript weights on a device ("cpu", "cuda:0")."""
     import torch
 
+    weights = looked_over(weights)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated, but it is the format that the spec has
         try:
@@ -38,6 +41,7 @@ def torchscript_network(weights: bytes, *, device: str) -> Network:
 
 def onnx_network(weights: bytes, *, device: str) -> Network:
     """ONNX weights on a device; PackageError where ONNX Runtime would fall back to the CPU in silence."""
+    refuse_external_data(weights)
     if device != "cpu":
         import torch  # noqa: F401  loads the CUDA libraries that ONNX Runtime then finds
     import onnxruntime as ort
@@ -47,6 +51,7 @@ def onnx_network(weights: bytes, *, device: str) -> Network:
     provider = wanted if kind == "cpu" else (wanted, {"device_id": int(index or 0)})
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # nothing else was looked over
     try:
         session = ort.InferenceSession(weights, options, providers=[provider])
     except Exception as error:
@@ -69,6 +74,10 @@ def onnx_network(weights: bytes, *, device: str) -> Network:
 
 BACKENDS: dict[str, Callable[..., Network]] = {"torchscript": torchscript_network, "onnx": onnx_network}
 """Weights format of the spec -> runtime, in order of preference; neither runs a package's own Python."""
+
+
+LOOKED_OVER: dict[str, Callable[[bytes], object]] = {"torchscript": looked_over, "onnx": refuse_external_data}
+"""Weights format -> what raises PackageError for weights that reach beyond the network."""
 
 
 def _one_line(error: Exception) -> str:

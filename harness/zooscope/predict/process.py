@@ -1,29 +1,37 @@
-"""A model in a process of its own: what crashes or hangs there costs that model its row and nothing else."""
+"""A model in a process of its own: what crashes, hangs or eats memory there costs that model its row, nothing else."""
 
 import contextlib
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
-import tempfile
 import threading
-import time
+from fractions import Fraction
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Listener
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from zooscope.errors import PackageError, WorkerError
-from zooscope.predict.wire import receive, send
+from zooscope.errors import PackageError, WorkerError, ZooscopeError
+from zooscope.predict.guard import Guard
+from zooscope.predict.memory import GIB, default_limit_gib
+from zooscope.predict.tail import Tail
+from zooscope.predict.wire import MAX_BYTES, receive, send
 
-LOG_BYTES = 4000
-"""How much of the end of a worker's output is kept when it dies."""
+WORKER = ("-P", "-m", "zooscope.predict.worker")
+"""Arguments of the interpreter. -P: what lies in the current folder is data, never to be imported."""
+
+REASON_LENGTH = 600
+"""Characters of what a worker gives as its reason."""
+
+_Failure = TypeVar("_Failure", bound=ZooscopeError)
 
 
 class ModelProcess:
@@ -31,56 +39,75 @@ class ModelProcess:
 
     Parameters
     ----------
-    time_limit_s : the longest that opening, and each image, may take.
+    time_limit_s : the longest that starting and opening, and each image, may take.
+    memory_limit_gib : the most memory that the process, with all that it starts, may hold; by default a share of the
+        machine's.
 
     Raises
     ------
     PackageError : the worker says why the package cannot run.
-    WorkerError : the worker crashed, hung, or sent something that is no answer; `log` holds the end of its output.
+    WorkerError : the worker crashed, hung, took too much memory, or sent something that is no answer.
+
+    `log` of either error holds the end of what the worker printed.
+
+    Attributes
+    ----------
+    tile_px : the largest tile once the device's memory ran out; None while it is the policy's.
     """
 
-    def __init__(self, path: Path, *, weights: str, device: str, time_limit_s: float) -> None:
+    def __init__(
+        self, path: Path, *, weights: str, device: str, time_limit_s: float, memory_limit_gib: float | None = None
+    ) -> None:
+        self.tile_px: int | None = None
         self._limit = time_limit_s
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
+        memory_gib = memory_limit_gib or default_limit_gib()
+        self._max_bytes = min(MAX_BYTES, int(memory_gib * GIB))
+        self._connection: Any = None
         key = secrets.token_bytes(32)
         self._listener = Listener(("localhost", 0), authkey=key)
-        # -P: what lies in the current folder is data, never to be imported
-        command = [sys.executable, "-P", "-m", "zooscope.predict.worker", str(self._listener.address[1])]
+        command = [sys.executable, *WORKER, str(self._listener.address[1]), str(os.getpid())]
         env = {**os.environ, "ZOOSCOPE_WORKER_KEY": key.hex(), "PYTHONFAULTHANDLER": "1"}
+        # a session of its own: its whole group can be ended, and it has no terminal to write to
         self._process = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT
+            command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        assert self._process.stdout is not None
+        self._tail = Tail(self._process.stdout)
+        self._guard = Guard(
+            self._process, memory_limit_gib=memory_gib, remedy="; --memory-limit allows more", on_stop=self._hang_up
         )
-        self._connection: Any = None
         try:
-            self._connection = self._accept()
-            send(self._connection, {"path": str(path.resolve()), "weights": weights, "device": device})
-            self._answer("opening the package")
+            with self._guard.at("starting", time_limit_s):
+                self._connection = self._accept()
+            order = {"path": str(path.resolve()), "weights": weights, "device": device}
+            if not self._ask(order, None, "opening the package")[0].get("ready"):
+                raise self._no_answer("opening the package", "not ready")
         except BaseException:
             self.close()
             raise
 
     def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
         """Dense maps (c, y, x) of an image, as `Model.maps` gives them."""
-        try:
-            send(self._connection, {"axes": "".join(str(dim) for dim in image.dims)}, image.values)
-        except OSError:
-            raise self._death("an image") from None
-        array = self._answer("an image")
-        if array is None or array.ndim != 3 or array.dtype != np.float32:
-            raise WorkerError("answered with something that is no map")
-        return array
+        about = {"axes": "".join(str(dim) for dim in image.dims)}
+        answer, array = self._ask(about, image.values, "an image")
+        wrong = _why_no_map(array, (image.sizes["y"], image.sizes["x"]))
+        if array is None or wrong:
+            raise self._no_answer("an image", wrong)
+        if isinstance(tile_px := answer.get("tile_px"), int):
+            self.tile_px = tile_px
+        return array.astype(np.float32, copy=False)
 
     def close(self) -> None:
-        """End the process, kindly first."""
+        """End the process and all that it started, kindly first."""
         if self._connection is not None:
             self._connection.close()
         self._listener.close()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
+        self._guard.close()
+        self._process.wait()
+        self._tail.close()
 
     def __enter__(self) -> Self:
         return self
@@ -95,50 +122,94 @@ class ModelProcess:
         calls: list[Any] = []
 
         def listen() -> None:
-            with contextlib.suppress(OSError, EOFError, AuthenticationError):
-                calls.append(self._listener.accept())
+            while not calls:
+                with contextlib.suppress(AuthenticationError, EOFError):  # another program's call
+                    try:
+                        calls.append(self._listener.accept())
+                    except OSError:
+                        return
 
         listener = threading.Thread(target=listen, daemon=True)
         listener.start()
-        begin = time.monotonic()
         while listener.is_alive():
-            listener.join(timeout=0.2)
-            if listener.is_alive() and self._process.poll() is not None:
+            listener.join(timeout=0.1)
+            if not calls and self._process.poll() is not None:
                 raise self._death("starting")
-            if listener.is_alive() and time.monotonic() - begin > self._limit:
-                raise self._hang("starting")
         if not calls:
             raise WorkerError("could not be reached over the loopback network")
         return calls[0]
 
-    def _answer(self, what: str) -> NDArray[Any] | None:
-        if not self._connection.poll(self._limit):
-            raise self._hang(what)
+    def _ask(
+        self, message: dict[str, Any], array: NDArray[np.generic] | None, what: str
+    ) -> tuple[dict[str, Any], NDArray[Any] | None]:
+        """The worker's answer, a message and its array."""
         try:
-            message, array = receive(self._connection)
-        except (EOFError, OSError):
+            with self._guard.at(what, self._limit):
+                send(self._connection, message, array)
+                answer, out = receive(self._connection, max_bytes=self._max_bytes)
+        except (EOFError, ConnectionError):
             raise self._death(what) from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise WorkerError(f"sent something that is no answer while at {what} ({error})") from error
-        if "reason" in message:
-            raise PackageError(str(message["reason"]))
-        return array
+        except (ValueError, OSError) as error:
+            raise (self._death(what) if self._ended() else self._no_answer(what, str(error))) from error
+        if "reason" in answer:
+            reason = _plain(str(answer["reason"]))
+            error = WorkerError(reason) if answer.get("crashed") else PackageError(reason)
+            raise self._with_log(error, timeout_s=0.1)
+        return answer, out
 
-    def _hang(self, what: str) -> WorkerError:
-        self._process.kill()
-        return self._with_log(f"took longer than {self._limit:g} s at {what} and was stopped")
+    def _hang_up(self) -> None:
+        """Wake whoever waits for the worker, also where a stray process holds the other end open."""
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                socket.fromfd(self._connection.fileno(), socket.AF_INET, socket.SOCK_STREAM).shutdown(socket.SHUT_RDWR)
+
+    def _ended(self) -> bool:
+        return self._guard.stopped is not None or self._process.poll() is not None
+
+    def _no_answer(self, what: str, why: str) -> WorkerError:
+        self._guard.kill()
+        return self._with_log(WorkerError(f"sent something that is no answer at {what} ({_plain(why)})"))
 
     def _death(self, what: str) -> WorkerError:
         try:
             code = self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            return self._with_log(f"stopped answering at {what}")
+            self._guard.kill()
+            return self._with_log(WorkerError(f"stopped answering at {what}"))
+        self._guard.kill()  # what it started outlives it
+        if self._guard.stopped:
+            return self._with_log(WorkerError(self._guard.stopped))
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return self._with_log(f"its process died at {what} ({how})")
+        # the system's own answer to memory running out
+        perhaps = ", as when a machine's memory runs out" if code == -getattr(signal, "SIGKILL", 9) else ""
+        return self._with_log(WorkerError(f"its process died at {what} ({how}){perhaps}"))
 
-    def _with_log(self, reason: str) -> WorkerError:
-        self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, self._log.tell() - LOG_BYTES))
-        error = WorkerError(reason)
-        error.log = self._log.read().decode(errors="replace")
+    def _with_log(self, error: _Failure, *, timeout_s: float = 1.0) -> _Failure:
+        """The error with the end of what the worker printed; waits for the end of that, but not longer than told."""
+        error.log = self._tail.text(timeout_s=timeout_s)
         return error
+
+
+def _why_no_map(array: NDArray[Any] | None, image: tuple[int, int]) -> str:
+    """What is wrong with an answer to an image (y, x), checked on this side of the wire; nothing if it may be maps."""
+    if array is None:
+        return "no array"
+    if array.ndim != 3 or array.dtype.kind != "f" or array.dtype.itemsize != 4:
+        return f"an array {array.shape} of {array.dtype}; maps (c, y, x) of float32 are expected"
+    fits = array.size and all(_is_scaled(out, size) for out, size in zip(array.shape[1:], image, strict=True))
+    if not fits:
+        return f"maps {array.shape} for an image {image}"
+    return "" if np.isfinite(array).all() else "NaN or infinity in its maps"
+
+
+def _is_scaled(out: int, size: int) -> bool:
+    """Whether `out` is `size` times a whole number, or divided by one and rounded up."""
+    if out >= size:
+        return Fraction(out, size).denominator == 1
+    return any(-(-size // grid) == out for grid in range(2, size + 1))
+
+
+def _plain(text: str) -> str:
+    """One line of what can be shown, not endless."""
+    line = " ".join(text.split())[:REASON_LENGTH]
+    return "".join(letter for letter in line if letter.isprintable())

@@ -55,17 +55,20 @@ class Span:
     keep_end: int
 
 
-def spans(length: int, size: AxisSize, halo: int) -> list[Span]:
+def spans(length: int, size: AxisSize, halo: int, *, largest_px: int | None = None) -> list[Span]:
     """Tiles along an axis of `length` pixels; starts below 0 and ends beyond `length` are to be padded.
+
+    None is larger than `largest_px` (by default MAX_TILE_PX), unless the smallest allowed size is.
 
     Raises
     ------
     PackageError : a halo that leaves nothing of a tile.
     """
+    largest_px = largest_px or MAX_TILE_PX
     whole = size.at_least(length)
-    if whole >= length and (whole <= MAX_TILE_PX or not size.step):
+    if whole >= length and (whole <= max(largest_px, size.minimum) or not size.step):
         return [Span(-((whole - length) // 2 // size.align * size.align), whole, 0, length)]
-    tile = size.at_most(MAX_TILE_PX)
+    tile = size.at_most(largest_px)
     stride = (tile - 2 * halo) // size.align * size.align
     if stride <= 0:
         raise PackageError(f"its halo of {halo} px leaves nothing of a tile of {tile} px")
@@ -77,7 +80,12 @@ def spans(length: int, size: AxisSize, halo: int) -> list[Span]:
 
 
 def predict_tiled(
-    network: Callable[[Array], Array], image: Array, *, sizes: tuple[AxisSize, AxisSize], halo: tuple[int, int]
+    network: Callable[[Array], Array],
+    image: Array,
+    *,
+    sizes: tuple[AxisSize, AxisSize],
+    halo: tuple[int, int],
+    largest_px: int | None = None,
 ) -> Array:
     """Run a network over an image tile by tile and stitch its maps.
 
@@ -86,6 +94,7 @@ def predict_tiled(
     network : (c, y, x) of an allowed size -> (c', y * scale, x * scale).
     image : (c, y, x), already normalised as a whole.
     sizes, halo : of y and x; halo in pixels of the image.
+    largest_px : of a tile; MAX_TILE_PX by default.
 
     Returns
     -------
@@ -95,7 +104,9 @@ def predict_tiled(
     ------
     PackageError : an answer that is no map, is cropped, or holds NaN.
     """
-    rows, columns = (spans(n, size, h) for n, size, h in zip(image.shape[1:], sizes, halo, strict=True))
+    rows, columns = (
+        spans(n, size, h, largest_px=largest_px) for n, size, h in zip(image.shape[1:], sizes, halo, strict=True)
+    )
     padded, origin = _padded(image, rows, columns)
     canvas: Array | None = None
     scale = (Fraction(1), Fraction(1))

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 MAX_BYTES = 16 * 2**30
 """No array larger than this is accepted."""
 
+_MAX_MESSAGE_BYTES = 2**20
+
 
 def send(connection: Connection, message: dict[str, Any], array: NDArray[np.generic] | None = None) -> None:
     """Send a message and, if given, an array."""
@@ -20,21 +22,24 @@ def send(connection: Connection, message: dict[str, Any], array: NDArray[np.gene
         connection.send_bytes(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
-def receive(connection: Connection) -> tuple[dict[str, Any], NDArray[np.generic] | None]:
-    """The next message and its array.
+def receive(connection: Connection, *, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], NDArray[np.generic] | None]:
+    """The next message and its array, which may have up to `max_bytes`.
 
     Raises
     ------
     EOFError, OSError : the other side is gone.
     ValueError : what came is no message.
     """
-    message = json.loads(connection.recv_bytes(2**24))
-    about = message.pop("array")
-    if about is None:
-        return message, None
-    dtype, shape = np.dtype(about["dtype"]), tuple(int(n) for n in about["shape"])
+    try:
+        message = json.loads(connection.recv_bytes(_MAX_MESSAGE_BYTES))
+        about = message.pop("array")
+        if about is None:
+            return message, None
+        dtype, shape = np.dtype(about["dtype"]), tuple(int(n) for n in about["shape"])
+    except (KeyError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"no message ({type(error).__name__})") from error
     size = math.prod(shape) * dtype.itemsize
-    if dtype.kind not in "uif" or size > MAX_BYTES:
+    if dtype.kind not in "uif" or min(shape, default=0) < 0 or size > max_bytes:
         raise ValueError(f"an array {shape} of {dtype}")
     content = connection.recv_bytes(size) if size else b""
     return message, np.frombuffer(content, dtype).reshape(shape)

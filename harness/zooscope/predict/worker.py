@@ -1,12 +1,15 @@
 """The process that one model runs in: opens a package, then answers each image with its dense maps.
 
-Started by `predict.process`; run as `python -P -m zooscope.predict.worker PORT`.
+Started by `predict.process`; run as `python -P -m zooscope.predict.worker PORT PARENT`.
 """
 
+import contextlib
 import os
+import signal
 import sys
 import threading
 import time
+import traceback
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,21 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from zooscope.errors import ZooscopeError
+from zooscope.errors import WorkerError, ZooscopeError
 from zooscope.model import Model
 from zooscope.package import open_package
 from zooscope.predict.wire import receive, send
+
+
+def main() -> None:
+    """Call the process that started this one and serve it."""
+    port, parent = (int(word) for word in sys.argv[1:3])
+    threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    _be_expendable()
+    np.seterr(all="ignore")
+    key = os.environ.pop("ZOOSCOPE_WORKER_KEY")
+    with Client(("localhost", port), authkey=bytes.fromhex(key)) as line:
+        serve(line)
 
 
 def serve(connection: Connection) -> None:
@@ -40,28 +54,40 @@ def serve(connection: Connection) -> None:
         except Exception as error:
             send(connection, _failure(error))
         else:
-            send(connection, {"maps": True}, maps)
+            send(connection, {"tile_px": model.tile_px}, maps)
 
 
 def _failure(error: Exception) -> dict[str, Any]:
+    """What is told of an error; `crashed` where it is not the package's own word but memory or the device."""
+    if error.__cause__ or not isinstance(error, ZooscopeError):
+        traceback.print_exception(error)
+        sys.stderr.flush()
     if isinstance(error, ZooscopeError):
-        return {"reason": str(error)}
-    import traceback
+        return {"reason": str(error), "crashed": isinstance(error, WorkerError)}
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, MemoryError):
+        return {"reason": f"memory ran out ({text or 'no more is said'})", "crashed": True}
+    return {"reason": f"{type(error).__name__}: {text}", "crashed": False}
 
-    traceback.print_exception(error)
-    return {"reason": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
+
+def _be_expendable() -> None:
+    """Leave no core file when it crashes, and be the first to go when the machine's memory runs out (Linux)."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _follow(parent: int) -> None:
     """End this process when its parent is gone, also in the middle of an image: nobody waits for it any more."""
     while os.getppid() == parent:
         time.sleep(2)
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_follow, args=(os.getppid(),), daemon=True).start()
-    np.seterr(all="ignore")
-    key = os.environ.pop("ZOOSCOPE_WORKER_KEY")
-    with Client(("localhost", int(sys.argv[1])), authkey=bytes.fromhex(key)) as line:
-        serve(line)
+    main()

@@ -148,3 +148,34 @@ def test_constant_pixels_are_no_bomb(tmp_path: Path):
 def test_an_error_of_the_reader_itself_passes_through(real_zip: Path):
     with pytest.raises(KeyError, match="here"), open_zip(real_zip):
         raise KeyError("here")
+
+
+def test_two_members_of_one_name_are_refused(tmp_path: Path):
+    path = tmp_path / "twice.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.txt", b"one")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.txt", b"two")
+        archive.writestr("./a.txt", b"three")
+    assert "has two members 'a.txt'; refused" in refused(path)
+
+
+def test_members_that_share_their_bytes_are_refused(tmp_path: Path):
+    """A bomb without nesting: the directory of an archive names one member's bytes many times."""
+    path = tmp_path / "shared.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in "abc":
+            archive.writestr(name, bytes(2**22))
+        first = archive.infolist()[0]
+        for info in archive.infolist()[1:]:
+            info.header_offset, info.compress_size = first.header_offset, path.stat().st_size // 2 + first.compress_size
+        archive.NameToInfo = {}
+    assert "claims to unpack from" in refused(path)
+
+
+def test_no_more_is_unpacked_than_allowed(real_zip: Path):
+    total = sum(len(content) for content in read_all(real_zip).values())
+    with open_zip(real_zip, max_bytes=total):
+        pass
+    with pytest.raises(DataError, match=f"to {total} bytes; refused"), open_zip(real_zip, max_bytes=total - 1):
+        pass

@@ -19,7 +19,7 @@ import xarray as xr
 from zooscope.data import Dataset
 from zooscope.errors import PackageError, WorkerError
 from zooscope.model import load_model
-from zooscope.predict import process, wire
+from zooscope.predict import guard, process, tail, wire, worker
 from zooscope.predict.process import ModelProcess
 from zooscope.sample import Sample
 
@@ -36,8 +36,9 @@ def opened() -> Iterator[Callable[..., ModelProcess]]:
     """Opens packages in processes, and sees to it that none is left: no child, no zombie."""
     running: list[ModelProcess] = []
 
-    def open_one(path: Path, *, time_limit_s: float = 60) -> ModelProcess:
-        running.append(ModelProcess(path, weights="torchscript", device="cpu", time_limit_s=time_limit_s))
+    def open_one(path: Path, *, time_limit_s: float = 60, memory_limit_gib: float | None = None) -> ModelProcess:
+        limits = {"time_limit_s": time_limit_s, "memory_limit_gib": memory_limit_gib}
+        running.append(ModelProcess(path, weights="torchscript", device="cpu", **limits))
         return running[-1]
 
     yield open_one
@@ -250,13 +251,16 @@ def test_a_pickle_is_no_message(line: tuple[Connection, Connection], tmp_path: P
         b'{"array": {"dtype": "f4", "shape": [-2, 3]}}',
         b'{"array": {"dtype": "f4"}}',
         b'{"array": {"dtype": "nonsense", "shape": [1]}}',
+        b'{"array": {"dtype": "f4", "shape": [1e999]}}',
+        b'"text"',
+        b"[" * 100_000,
     ],
-    ids=lambda head: head.decode(),
+    ids=lambda head: head[:50].decode(),
 )
 def test_what_is_no_message_is_an_error(line: tuple[Connection, Connection], head: bytes):
     line[0].send_bytes(head)
     line[0].send_bytes(b"\0" * 8)
-    with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
+    with pytest.raises(ValueError):  # noqa: PT011  which message is Python's affair
         wire.receive(line[1])
 
 
@@ -277,14 +281,159 @@ def test_nothing_in_the_package_unpickles_what_a_worker_sends():
         assert "pickle" not in called
 
 
+def test_an_array_may_not_be_larger_than_told(line: tuple[Connection, Connection]):
+    wire.send(line[0], {}, np.zeros(100, np.uint8))
+    with pytest.raises(ValueError, match=r"an array \(100,\) of uint8"):
+        wire.receive(line[1], max_bytes=99)
+
+
+EAT = "kept = []\nwhile True: kept.append(b'x' * 2**24); time.sleep(0.01)"
+EATER = f"subprocess.run([sys.executable, '-c', {'import time' + chr(10) + EAT!r}])"
+SLEEPER = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)\n"
+
+
+@pytest.fixture
+def planted(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    opened: Callable[..., ModelProcess],
+    planted_worker: Callable[[str], tuple[str, ...]],
+) -> Callable[..., ModelProcess]:
+    """Opens a process that runs the given code once it is ready, in place of a model's."""
+
+    def plant(code: str, **limits: float) -> ModelProcess:
+        monkeypatch.setattr(process, "WORKER", planted_worker(code))
+        return opened(tmp_path, **limits)
+
+    return plant
+
+
+def failure(running: ModelProcess, image: np.ndarray | None = None) -> WorkerError:
+    with pytest.raises(WorkerError) as error:
+        running.maps(xr.DataArray(np.ones((64, 48), np.float32) if image is None else image, dims=("y", "x")))
+    assert "\n" not in str(error.value)
+    return error.value
+
+
 @pytest.mark.parametrize(
-    "wrong", [np.zeros((3, 3), np.float32), np.zeros((1, 3, 3)), None], ids=["2D", "double", "none"]
+    ("code", "reason"),
+    [
+        ("os._exit(0)", "its process died at an image (exit code 0)"),
+        ("os.abort()", "its process died at an image (signal SIGABRT)"),
+        ("signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: pass", "took longer than 1 s at an image"),
+        ("receive(line)\nline.send_bytes(b'x')", "sent something that is no answer at an image (Expecting value"),
+        ("receive(line)\nline.send({'maps': 1})", "sent something that is no answer at an image ("),
+        ("receive(line)\nline._send(b'\\0\\0')\ntime.sleep(60)", "took longer than 1 s at an image"),
+        (EAT, "took more than 0.2 GiB of memory at an image and was stopped; --memory-limit allows more"),
+        (EATER, "took more than 0.2 GiB of memory at an image and was stopped; --memory-limit allows more"),
+        (SLEEPER + "time.sleep(60)", "took longer than 1 s at an image"),
+    ],
+    ids=["exit", "abort", "hang", "no JSON", "pickle", "half a message", "memory", "a child's memory", "a child"],
 )
-def test_an_answer_of_another_dtype_or_shape_is_no_map(
-    line: tuple[Connection, Connection], sample: Sample, wrong: np.ndarray | None
+def test_a_worker_that_fails_is_named_and_all_that_it_started_ends(
+    planted: Callable[..., ModelProcess], monkeypatch: pytest.MonkeyPatch, code: str, reason: str
 ):
-    running = object.__new__(ModelProcess)
-    running._connection, running._limit = line[0], 5
-    wire.send(line[1], {"maps": True}, wrong)
-    with pytest.raises(WorkerError, match="answered with something that is no map"):
-        running.maps(sample.image)
+    monkeypatch.setattr(guard, "KIN_POLLS", 2)
+    running = planted(code, time_limit_s=1, memory_limit_gib=0.2)
+    assert str(failure(running)).startswith(reason)
+    kin = [one for pid, one in running._guard._kin.items() if pid != running._process.pid]
+    assert len(kin) == ("subprocess" in code)
+    for one in kin:
+        assert gone(one.pid)
+
+
+def gone(pid: int) -> bool:
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not Path(f"/proc/{pid}").exists()
+
+
+def test_a_worker_that_takes_no_image_is_stopped_at_the_time_limit(planted: Callable[..., ModelProcess]):
+    running = planted("time.sleep(60)", time_limit_s=1)
+    more_than_any_buffer = np.zeros((4096, 4096), np.float32)
+    assert "took longer than 1 s at an image" in str(failure(running, more_than_any_buffer))
+
+
+def test_of_endless_output_the_end_is_kept_in_memory_and_nothing_on_disk(
+    planted: Callable[..., ModelProcess], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tempfile.TemporaryFile", None)
+    running = planted("n = 0\nwhile True: n += 1; print(n, 'line' * 20, '\\x1b[31m', flush=True)", time_limit_s=1)
+    log = failure(running).log
+    assert 3000 < len(log) <= tail.KEPT_BYTES
+    assert int(log.splitlines()[-2].split()[0]) > 1000, "and it is the end"
+    assert "\x1b" not in log, "nothing that a terminal would obey"
+
+
+def test_a_reason_is_one_line_that_a_terminal_can_show(planted: Callable[..., ModelProcess]):
+    running = planted("receive(line)\nsend(line, {'reason': 'a\\n\\x1b[2Jb' + 'c' * 9999})")
+    with pytest.raises(PackageError) as error:
+        running.maps(xr.DataArray(np.ones((8, 8), np.float32), dims=("y", "x")))
+    assert str(error.value).startswith("a [2Jbccc")
+    assert len(str(error.value)) <= process.REASON_LENGTH
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (None, "no array"),
+        (np.zeros((3, 3), np.float32), r"an array (3, 3) of float32; maps (c, y, x) of float32 are expected"),
+        (np.zeros((1, 64, 48)), "an array (1, 64, 48) of float64"),
+        (np.zeros((1, 64, 48), np.int32), "an array (1, 64, 48) of int32"),
+        (np.zeros((0, 64, 48), np.float32), "maps (0, 64, 48) for an image (64, 48)"),
+        (np.zeros((1, 48, 64), np.float32), "maps (1, 48, 64) for an image (64, 48)"),
+        (np.zeros((1, 56, 40), np.float32), "maps (1, 56, 40) for an image (64, 48)"),
+        (np.full((1, 64, 48), np.nan, np.float32), "NaN or infinity in its maps"),
+        (np.full((1, 64, 48), -np.inf, np.float32), "NaN or infinity in its maps"),
+        (np.zeros((2, 64, 48), np.float32), ""),
+        (np.zeros((33, 32, 24), ">f4"), ""),
+        (np.zeros((1, 13, 10), np.float32), ""),
+        (np.zeros((1, 128, 96), np.float32), ""),
+    ],
+)
+def test_what_may_be_maps_is_checked_on_this_side(answer: np.ndarray | None, why: str):
+    found = process._why_no_map(answer, (64, 48))
+    assert found.startswith(why)
+    assert bool(found) == bool(why)
+
+
+def test_an_answer_that_is_no_map_ends_the_worker(planted: Callable[..., ModelProcess]):
+    running = planted("receive(line)\nsend(line, {}, np.zeros((1, 4, 4)))\ntime.sleep(60)")
+    assert str(failure(running)).startswith("sent something that is no answer at an image (an array (1, 4, 4) of ")
+    assert running._process.wait(timeout=5) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "crashed"),
+    [
+        (MemoryError(), "memory ran out (no more is said)", True),
+        (np._core._exceptions._ArrayMemoryError((2**40,), np.dtype("u1")), "memory ran out (Unable to allocate", True),
+        (WorkerError("its device was lost"), "its device was lost", True),
+        (PackageError("its network is out of order"), "its network is out of order", False),
+        (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero", False),
+    ],
+)
+def test_a_worker_says_what_failed_and_whether_it_was_the_package(
+    line: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str, crashed: bool
+):
+    class Failing:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def maps(self, image: object) -> None:
+            raise error
+
+    monkeypatch.setattr(worker, "Model", Failing)
+    monkeypatch.setattr(worker, "open_package", lambda path: path)
+    serving = threading.Thread(target=worker.serve, args=(line[1],))
+    serving.start()
+    wire.send(line[0], {"path": "a.zip", "weights": "onnx", "device": "cpu"})
+    assert wire.receive(line[0])[0] == {"ready": True}
+    for _ in range(2):
+        wire.send(line[0], {"axes": "yx"}, np.zeros((4, 4), np.uint8))
+        message, _ = wire.receive(line[0])
+        assert message["reason"].startswith(reason)
+        assert message["crashed"] is crashed
+    line[0].close()
+    serving.join(timeout=10)
+    assert not serving.is_alive()
