@@ -22,7 +22,10 @@ OK, CHECK_FAILED, WRONG_USE, ROWS_FAILED = 0, 1, 2, 3
 
 Reports = Annotated[Path, typer.Option("--reports", help="Folder for results and leaderboards.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")]
-Weights = Annotated[str | None, typer.Option(help="torchscript or onnx; the package's first by default.")]
+Weights = Annotated[
+    str | None, typer.Option(help="torchscript, onnx, pytorch_state_dict ...; the package's first by default.")
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Let packages run their own Python.")]
 DecoderName = Annotated[str | None, typer.Option("--decoder", help="Decoder in place of the package's own.")]
 Split = Annotated[str, typer.Option(help="Split to rank on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -139,6 +142,7 @@ def run(
     weights: Weights = None,
     decoder: DecoderName = None,
     time_limit: Annotated[float, typer.Option(help="Seconds that opening a model, or one image, may take.")] = 600,
+    trust: Trust = False,
     retry: Annotated[bool, typer.Option("--retry", help="Run models again that crashed or hung before.")] = False,
     reports: Reports = Path("reports"),
     dry_run: Annotated[
@@ -155,7 +159,14 @@ def run(
     for name in dataset:
         data = load_dataset(name)
         rows = plan_rows(
-            model, data, split=split, device=device, weights=weights, decoder=decoder, time_limit_s=time_limit
+            model,
+            data,
+            split=split,
+            device=device,
+            weights=weights,
+            decoder=decoder,
+            time_limit_s=time_limit,
+            trust=trust,
         )
         if dry_run:
             expected = ((row.contender.name, _expected(row, results)) for row in rows)
@@ -245,13 +256,22 @@ def predict(
     device: Device = "auto",
     weights: Weights = None,
     decoder: DecoderName = None,
+    trust: Trust = False,
     overwrite: Annotated[bool, typer.Option(help="Replace label images that are there already.")] = False,
 ) -> None:
     """Segment images with a package: writes <name>.tif label images, never over existing ones unless told."""
     from zooscope.files import predict_files
 
     done = predict_files(
-        package, images, output, device=device, weights=weights, decoder=decoder, overwrite=overwrite, progress=True
+        package,
+        images,
+        output,
+        device=device,
+        weights=weights,
+        decoder=decoder,
+        trust=trust,
+        overwrite=overwrite,
+        progress=True,
     )
     for path, objects in done:
         typer.echo(f"{path}: {objects} objects")
@@ -287,6 +307,7 @@ def verify(
     model: Annotated[str | None, typer.Option(help="Package of a row, where it is not a shipped one.")] = None,
     images: Annotated[int, typer.Option(min=0, help="Images to predict again.")] = 3,
     device: Device = "cpu",
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Repeat a row: its files and data, its scores from the stored label images, some predictions; say what differs."""
@@ -299,7 +320,7 @@ def verify(
     for folder in rows_in(rows):
         if not as_json:
             typer.echo(f"{folder}:")
-        lines = findings(folder, dataset=dataset, model=model, images=images, device=device, progress=True)
+        lines = findings(folder, dataset=dataset, model=model, images=images, device=device, trust=trust, progress=True)
         found[str(folder)] = []
         for finding in lines:
             found[str(folder)].append(finding)

@@ -117,7 +117,7 @@ def test_postprocessing_runs_on_the_stitched_maps(make_package: MakePackage, dem
     ("network", "reason"),
     [
         ("nan", "its answer holds NaN or infinity"),
-        ("cropped", "cropped maps cannot be stitched yet"),
+        ("cropped", "its answer to 256 px is 240 px: neither"),
         ("scalar", "its network answers with 1 dimensions; it declares 'bcyx'"),
         ("raises", "the network is out of order"),
     ],

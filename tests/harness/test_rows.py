@@ -78,8 +78,8 @@ def quick_search(monkeypatch: pytest.MonkeyPatch) -> None:
 class InThisProcess:
     """A model without a process of its own, where that is not what a test is about: it starts in no time."""
 
-    def __init__(self, path: Path, *, weights: str, device: str, time_limit_s: float) -> None:
-        self._model = Model(open_package(path), weights=weights, device=device)
+    def __init__(self, path: Path, *, time_limit_s: float, **options: Any) -> None:
+        self._model = Model(open_package(path), **options)
 
     def __enter__(self) -> "InThisProcess":
         return self

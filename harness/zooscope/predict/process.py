@@ -32,6 +32,8 @@ class ModelProcess:
     Parameters
     ----------
     time_limit_s : the longest that opening, and each image, may take.
+    padding : "bare" or "halo" (`zooscope.padding`).
+    trust : let the package's own Python run there.
 
     Raises
     ------
@@ -39,7 +41,16 @@ class ModelProcess:
     WorkerError : the worker crashed, hung, or sent something that is no answer; `log` holds the end of its output.
     """
 
-    def __init__(self, path: Path, *, weights: str, device: str, time_limit_s: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        weights: str,
+        device: str,
+        time_limit_s: float,
+        padding: str = "bare",
+        trust: bool = False,
+    ) -> None:
         self._limit = time_limit_s
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
         key = secrets.token_bytes(32)
@@ -53,7 +64,8 @@ class ModelProcess:
         self._connection: Any = None
         try:
             self._connection = self._accept()
-            send(self._connection, {"path": str(path.resolve()), "weights": weights, "device": device})
+            order = {"weights": weights, "device": device, "padding": padding, "trust": trust}
+            send(self._connection, {"path": str(path.resolve()), **order})
             self._answer("opening the package")
         except BaseException:
             self.close()
