@@ -65,7 +65,9 @@ class Model:
             y, x = (AxisSize(size.minimum + 2 * n, size.step) for size, n in zip(sizes, around, strict=True))
             sizes = (y, x)
         ready, finish = self._processing.begin(array)
-        halo = output.halo_px or (DEFAULT_HALO_PX, DEFAULT_HALO_PX)
+        # valid convolutions need no halo: what they leave out is what they could not see
+        undeclared = 0 if min(output.margin_px) > 0 else DEFAULT_HALO_PX
+        halo = output.halo_px or (undeclared, undeclared)
         maps = finish(predict_tiled(self._run, ready, sizes=sizes, halo=halo, margin=output.margin_px))
         return _cut(maps, given, around) if any(around) else maps
 

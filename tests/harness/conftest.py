@@ -65,6 +65,13 @@ class Cropped(nn.Module):
         return torch.sigmoid(x)[:, :, 8:-8, 8:-8]
 
 
+class Finer(nn.Module):
+    """Foreground at twice the image's resolution."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(torch.sigmoid(20 * (x - 0.3)), scale_factor=2.0, mode="nearest")
+
+
 class Scalar(nn.Module):
     """One number an image."""
 
@@ -137,6 +144,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "channels-last": ChannelsLast,
     "nan": NotANumber,
     "cropped": Cropped,
+    "finer": Finer,
     "scalar": Scalar,
     "endless": Endless,
     "segfault": Segfault,
