@@ -174,7 +174,8 @@ def _cut(maps: NDArray[np.float32], shape: tuple[int, ...], around: tuple[int, i
     """Maps without what lies around an image of `shape`."""
     kept = [slice(None)]
     for size, length, n in zip(maps.shape[1:], shape, around, strict=True):
-        scale = Fraction(size / (length + 2 * n)).limit_denominator(64)
+        ratio = size / (length + 2 * n)  # a whole number, or one part of one, up to rounding
+        scale = Fraction(round(ratio)) if ratio >= 1 else Fraction(1, round(1 / ratio))
         kept.append(slice(round(n * scale), round(n * scale) + math.ceil(length * scale)))
     return np.ascontiguousarray(maps[tuple(kept)])
 

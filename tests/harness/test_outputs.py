@@ -138,5 +138,7 @@ def test_a_batch_of_more_than_one_is_refused_by_the_format_itself(make_package: 
     def four(rdf: dict[str, Any]) -> None:
         rdf["inputs"][0]["shape"] = [4, 1, 64, 64]
 
-    with pytest.raises(PackageError, match="not a valid BioImage.IO description: .*has to be 1 in the batch dimension"):
+    with pytest.raises(
+        PackageError, match=r"not a valid BioImage\.IO description: .*has to be 1 in the batch dimension"
+    ):
         open_package(make_package(spec="0.4.9", edit=four))

@@ -148,3 +148,14 @@ def test_padding_is_that_of_the_description(make_package: MakePackage, crop: np.
     np.testing.assert_allclose(maps, as_core_pads(package, crop), atol=1e-6)
     symmetric = Model(open_package(make_package("convs", halo_px=16)), padding="halo").maps(image)
     assert np.abs(symmetric - maps).max() > 1e-4
+
+
+@pytest.mark.parametrize("size", [33, 65, 96, 97])
+def test_what_lies_around_the_image_is_cut_off_maps_of_any_grid(make_package: MakePackage, demo: Dataset, size: int):
+    image = next(s for s in demo if s.axes == "yx").image[:size, : size + 1]
+    package = open_package(make_package("grid2", scale=2.0, halo_px=8))
+    bare, padded = (Model(package, padding=padding).maps(image) for padding in ("bare", "halo"))
+    assert padded.shape == bare.shape
+    finer = open_package(make_package("finer", scale=0.5, halo_px=8))
+    bare, padded = (Model(finer, padding=padding).maps(image) for padding in ("bare", "halo"))
+    assert padded.shape == bare.shape == (1, 2 * size, 2 * size + 2)
