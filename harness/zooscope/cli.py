@@ -287,7 +287,7 @@ def check(
     from dataclasses import asdict
 
     from zooscope.check import check as findings
-    from zooscope.model import find_package
+    from zooscope.sources import find_package
 
     found = []
     for finding in findings(find_package(package), trust=trust):

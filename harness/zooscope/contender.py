@@ -74,9 +74,12 @@ def contender(
     """
     if model.startswith("baseline:"):
         return _baseline(model)
-    from zooscope.model import find_package
+    from zooscope.sources import find_package, source_name
 
-    path = find_package(model)
+    try:
+        path = find_package(model)
+    except PackageError as error:
+        return Contender(source_name(model), digest_of(model), {"kind": "package"}, reason=str(error))
     shipped = model if model in plugins.names("models") else None
     try:
         return _package(

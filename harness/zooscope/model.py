@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from zooscope import plugins
 from zooscope.channels import to_channels
 from zooscope.decode import decode_test, decoder_for, find_decoder, run_decoder
-from zooscope.errors import PackageError, UsageError
+from zooscope.errors import PackageError
 from zooscope.package import Package, open_package
-from zooscope.package_files import RDF_NAMES
 from zooscope.padding import BARE, HALO, find_padding
 from zooscope.predict.device import resolve_device
 from zooscope.predict.networks import load_network
 from zooscope.predict.tiling import DEFAULT_HALO_PX, AxisSize, predict_tiled
 from zooscope.sample import as_image
+from zooscope.sources import find_package
 
 
 class Model:
@@ -136,7 +136,7 @@ def load_model(
 
     Parameters
     ----------
-    source : a package (zip or folder), or the id of a shipped model (`zooscope list`).
+    source : a package (zip, folder, rdf.yaml, URL), an id of BioImage.IO, or of a shipped model (`zooscope list`).
     weights : "torchscript", "onnx", "pytorch_state_dict" ...; by default the first that the package has, those that
         run no Python of its own before the others.
     device : "auto", "cpu", "cuda" or "cuda:<index>".
@@ -156,18 +156,6 @@ def load_model(
         return model
     except PackageError as error:
         raise PackageError(f"{path}: {error}") from error
-
-
-def find_package(source: str | Path) -> Path:
-    """Path of a package given by the id of a shipped model or by path; an id comes before a file of that name."""
-    if isinstance(source, str) and source in plugins.names("models"):
-        return plugins.load("models", source)()
-    path = Path(source)
-    if (path.is_file() and path.suffix == ".zip") or any((path / name).is_file() for name in RDF_NAMES):
-        return path
-    known = ", ".join(plugins.names("models"))
-    what = "is no package" if path.exists() else "does not exist"
-    raise UsageError(f"model '{source}' {what}: a .zip, a folder with {RDF_NAMES[0]}, or one of the shipped: {known}")
 
 
 def _cut(maps: NDArray[np.float32], shape: tuple[int, ...], around: tuple[int, int]) -> NDArray[np.float32]:

@@ -10,13 +10,14 @@ import pytest
 import zooscope
 from zooscope.data import Dataset
 from zooscope.errors import DataError, PackageError, UsageError
-from zooscope.model import find_package
+from zooscope.model import Model
+from zooscope.sources import find_package
 
 MakePackage = Callable[..., Path]
 
 
 @pytest.fixture
-def model(make_package: MakePackage) -> zooscope.model.Model:  # type: ignore[name-defined]
+def model(make_package: MakePackage) -> Model:
     return zooscope.load_model(make_package("twice", channels_out=2), device="cpu")
 
 
