@@ -52,6 +52,7 @@ class Guard:
         self._memory_gib, self._remedy = memory_limit_gib, remedy
         self._job: tuple[str, float, float] = (" at starting", float("inf"), float("inf"))
         self._done = threading.Event()
+        self._killing, self._killed = threading.Lock(), False
         self._kin: dict[int, psutil.Process] = {}
         with contextlib.suppress(psutil.Error):
             self._kin[process.pid] = psutil.Process(process.pid)
@@ -69,13 +70,20 @@ class Guard:
 
     def kill(self) -> None:
         """End the process and all that it started, whatever they do about signals."""
-        self._look_for_kin()
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        for one in list(self._kin.values()):
-            with contextlib.suppress(psutil.Error):
-                one.kill()
+        with self._killing:
+            if self._killed:
+                return
+            self._look_for_kin()
+            if hasattr(os, "killpg"):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+            for one in list(self._kin.values()):
+                with contextlib.suppress(psutil.Error):
+                    one.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=5)
+            # once it was waited for, its number may become another's: never again
+            self._killed = self._process.returncode is not None
 
     def close(self) -> None:
         """End what still runs and watch no longer."""

@@ -170,8 +170,11 @@ class ModelProcess:
     def _hang_up(self) -> None:
         """Wake whoever waits for the worker, also where a stray process holds the other end open."""
         if self._connection is not None:
-            with contextlib.suppress(OSError):
-                socket.fromfd(self._connection.fileno(), socket.AF_INET, socket.SOCK_STREAM).shutdown(socket.SHUT_RDWR)
+            with (
+                contextlib.suppress(OSError),
+                socket.fromfd(self._connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as line,
+            ):
+                line.shutdown(socket.SHUT_RDWR)
 
     def _ended(self) -> bool:
         return self._guard.stopped is not None or self._process.poll() is not None

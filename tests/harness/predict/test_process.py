@@ -287,7 +287,9 @@ def test_an_array_may_not_be_larger_than_told(line: tuple[Connection, Connection
         wire.receive(line[1], max_bytes=99)
 
 
-EAT = "kept = []\nwhile True: kept.append(b'x' * 2**24); time.sleep(0.01)"
+EAT = "kept = []\nwhile len(kept) < 40: kept.append(b'x' * 2**24); time.sleep(0.01)\ntime.sleep(20)"
+"""No more than 640 MiB, and it ends: what fails here must not take the machine with it."""
+
 EATER = f"subprocess.run([sys.executable, '-c', {'import time' + chr(10) + EAT!r}])"
 SLEEPER = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)\n"
 
