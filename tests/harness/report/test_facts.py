@@ -14,7 +14,7 @@ def test_a_rows_command_names_what_decided_its_answer() -> None:
     expected = "zooscope run --model 'their model.zip' --dataset dsb2018 --decoder stardist --weights onnx --device cpu"
     assert facts.command(package) == expected
     assert facts.command(run(kind="package", name="nuclei-tiny")).startswith("zooscope run --model nuclei-tiny ")
-    assert shlex.split(facts.command(run(kind="labels", name="tool")))[:3] == ["zooscope", "score", "LABELS"]
+    assert shlex.split(facts.command(run(kind="labels", name="tool")))[:3] == ["zooscope", "score", "FOLDER"]
     other = {**package, "dataset": {"id": "dsb2018", "split": "validation"}}
     assert "--split validation" in facts.command(other)
 
