@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from zooscope.report import tables
 from zooscope.report.board import Board, Standing
+from zooscope.report.scale import scale_of
+from zooscope.report.shown import Shown
 from zooscope.stats import LEVEL
 
 NAMED = 5
@@ -16,12 +18,13 @@ def leader(board: Board, subset: str) -> str:
     if not ordered:
         return "No model could be ranked."
     best = ordered[0]
-    ties = [row.name for row in ordered[1:] if not _surely_behind(row.standings[subset])]
+    ties = [row.name for row in ordered[1:] if not _surely_behind(row.standings[subset], board.shown)]
     score = best.standings[subset].scores[board.shown.ranked_by]
-    text = f"{best.name} leads: {board.shown.ranking.label} of {score.score:.3f}"
+    scale = scale_of(board.shown.ranking)
+    text = f"{best.name} leads: {board.shown.ranking.label} of {scale.say(score.score)}"
     if score.low is None or score.high is None:
         return f"{text}. Too few groups to say how sure that is."
-    text += f" ({LEVEL:.0%} interval {score.low:.3f} to {score.high:.3f})"
+    text += f" ({LEVEL:.0%} interval {scale.write(score.low)} to {scale.say(score.high)})"
     if ties:
         text += f"; the data cannot tell it apart from {_listed(ties)}."
     else:
@@ -31,14 +34,16 @@ def leader(board: Board, subset: str) -> str:
         text += f" {tables.MARK} It may have been trained on these very images"
         if unmarked:
             other = unmarked[0].standings[subset].scores[board.shown.ranked_by].score
-            text += f"; best of those that were not: {unmarked[0].name}, {other:.3f}"
+            text += f"; best of those that were not: {unmarked[0].name}, {scale.say(other)}"
         text += "."
     return text
 
 
-def _surely_behind(standing: Standing) -> bool:
+def _surely_behind(standing: Standing, shown: Shown) -> bool:
     behind = standing.behind
-    return behind is not None and behind.high is not None and behind.high < 0
+    if behind is None or behind.low is None or behind.high is None:
+        return False
+    return behind.high < 0 if shown.sign > 0 else behind.low > 0
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 from zooscope.metrics import METRICS, metrics_of
 from zooscope.report.board import Board, BoardRow, Standing, Subset
 from zooscope.report.detection import detection_rows, detection_scores, detection_table, detection_title
+from zooscope.report.scale import USUAL, Scale, scale_of
 from zooscope.stats import INTERVAL, LEVEL, MIN_GROUPS, Estimate
 from zooscope.store import Result
 
@@ -40,7 +41,7 @@ def markdown(board: Board) -> str:
             lines += _detection_table(board, subset)
     strata = [subset for subset in board.subsets if subset.kind == "stratum"]
     if strata:
-        lines += ["", f"## Strata: {board.shown.ranking.label}", "", *_strata_table(board, strata)]
+        lines += ["", f"## Strata: {_head(board.shown.ranked_by)}", "", *_strata_table(board, strata)]
     if board.failures:
         lines += ["", "## Not ranked", "", "| model | reason |", "|---|---|"]
         lines += [
@@ -111,11 +112,11 @@ def csv_text(board: Board) -> str:
 def terminal(board: Board) -> Table:
     """The overall ranking for the terminal."""
     table = Table(title=f"{board.card.name}, {board.split}: {_rests_on(board.subsets[0]) if board.subsets else ''}")
-    for column in ("rank", "model", *(METRICS[name].label for name in board.shown.metrics[:3]), "s / image", "MB"):
+    for column in ("rank", "model", *(_head(name) for name in board.shown.metrics[:3]), "s / image", "MB"):
         table.add_column(column, justify="left" if column == "model" else "right")
     for row in board.rows:
         standing = row.standings["all"]
-        scores = [interval(standing.scores[name]) for name in board.shown.metrics[:3]]
+        scores = [_score(standing, name) for name in board.shown.metrics[:3]]
         table.add_row(place(standing), escape(_marked(row)), *scores, seconds(row.result), megabytes(row.result))
     return table
 
@@ -132,11 +133,11 @@ def place(standing: Standing) -> str:
     return f"{standing.rank}" if low == high else f"{standing.rank} ({low}-{high})"
 
 
-def interval(estimate: Estimate) -> str:
+def interval(estimate: Estimate, scale: Scale) -> str:
     """Score and interval as "0.674 [0.573, 0.761]"; the score alone where groups are too few."""
     if estimate.low is None or estimate.high is None:
-        return f"{estimate.score:.3f}"
-    return f"{estimate.score:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+        return scale.write(estimate.score)
+    return f"{scale.write(estimate.score)} [{scale.write(estimate.low)}, {scale.write(estimate.high)}]"
 
 
 def seconds(result: Result) -> str:
@@ -169,7 +170,7 @@ def _subset_table(board: Board, subset: Subset) -> list[str]:
     heads = [
         "rank",
         "model",
-        *(METRICS[name].label for name in metrics),
+        *map(_head, metrics),
         "behind the best",
         "s / image",
         "MB",
@@ -178,8 +179,9 @@ def _subset_table(board: Board, subset: Subset) -> list[str]:
     lines = [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 3) + "---|"]
     for row in board.best_first(subset.name):
         standing = row.standings[subset.name]
-        cells = [place(standing), _cell(_marked(row)), *(interval(standing.scores[name]) for name in metrics)]
-        cells += [interval(standing.behind) if standing.behind else "", seconds(row.result), megabytes(row.result)]
+        cells = [place(standing), _cell(_marked(row)), *(_score(standing, name) for name in metrics)]
+        behind = interval(standing.behind, scale_of(board.shown.ranking)) if standing.behind else ""
+        cells += [behind, seconds(row.result), megabytes(row.result)]
         cells.append(_cell(row.result.run["model"].get("licence", "-")))
         lines.append(f"| {' | '.join(cells)} |")
     if subset.groups < MIN_GROUPS:
@@ -196,7 +198,7 @@ def _detection_table(board: Board, subset: Subset) -> list[str]:
     lines = ["", f"### {detection_title(board)}, masks", "", f"| model | ranked by | {' | '.join(columns)} |"]
     lines.append("|---|---|" + "---:|" * len(columns))
     for one in found:
-        scores = " | ".join(interval(one.scores[column]) for column in columns)
+        scores = " | ".join(interval(one.scores[column], USUAL) for column in columns)
         lines.append(f"| {_cell(_marked(one.row))} | {one.score_source} | {scores} |")
     return lines
 
@@ -205,7 +207,7 @@ def _strata_table(board: Board, strata: list[Subset]) -> list[str]:
     lines = ["| stratum | images | groups | " + " | ".join(_cell(_marked(row)) for row in board.rows) + " |"]
     lines.append("|---|---:|---:|" + "---:|" * len(board.rows))
     for subset in strata:
-        cells = [interval(row.standings[subset.name].scores[board.shown.ranked_by]) for row in board.rows]
+        cells = [_score(row.standings[subset.name], board.shown.ranked_by) for row in board.rows]
         lines.append(f"| {subset.name} | {subset.images} | {subset.groups} | {' | '.join(cells)} |")
     return lines
 
@@ -214,6 +216,14 @@ def _detected(board: Board, row: BoardRow, subset: str) -> Mapping[str, Estimate
     """COCO's scores, on the whole and its named subsets."""
     ranked = {one.name for one in board.subsets if one.kind != "stratum"}
     return detection_scores(board, row, subset) if subset in ranked else {}
+
+
+def _head(name: str) -> str:
+    return scale_of(METRICS[name]).name(METRICS[name].label)
+
+
+def _score(standing: Standing, name: str) -> str:
+    return interval(standing.scores[name], scale_of(METRICS[name]))
 
 
 def _cell(text: str) -> str:

@@ -12,6 +12,7 @@ from zooscope.report import facts
 from zooscope.report.board import Board, BoardRow
 from zooscope.report.figures.style import COLOURS, WIDE_IN, label, leading, new_figure
 from zooscope.report.pareto import front
+from zooscope.report.scale import scale_of
 
 KINDS = {"package": "o", "baseline": "s", "labels": "D", "images": "D"}
 NAMED = 30
@@ -56,7 +57,7 @@ def _cost(board: Board, subset: str, name: str, cost_of: Callable[[BoardRow], fl
         face = COLOURS[0] if index in best else "white"
         axes.plot(place, score, marker, markersize=4.5, markerfacecolor=face, markeredgecolor=COLOURS[0], zorder=3)
     low, high = min(places) / 1.5, max(places) * 1.5
-    axes.set(xscale="log", xlabel=name, ylabel=metric.label, xlim=(low, high))
+    axes.set(xscale="log", xlabel=name, ylabel=scale_of(metric).name(metric.label), xlim=(low, high))
     ticks = [tick for tick in LogLocator(subs=(1, 2, 5)).tick_values(low, high) if low <= tick <= high]
     if 0.0 in costs:
         ticks = [nothing, *(tick for tick in ticks if tick > 1.5 * nothing)]

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from zooscope.report.board import Board
 from zooscope.report.figures.style import WIDE_IN, label, leading, new_figure
 from zooscope.report.pairs import differences
+from zooscope.report.scale import scale_of
 from zooscope.stats import Estimate
 
 MOST = 16
@@ -20,8 +21,9 @@ def pairs(board: Board, subset: str) -> Figure | None:
         return None
     found = differences(board, subset, rows)
     values = np.array([[one.score if one else 0.0 for one in line] for line in found])
-    sign = board.shown.sign
-    most = max(float(np.nanmax(np.abs(values))), 1e-3)
+    sign, scale = board.shown.sign, scale_of(board.shown.ranking)
+    digits = max(2, scale.digits - 1)
+    most = max(float(np.nanmax(np.abs(values))), 10.0**-digits)
     figure = new_figure(min(WIDE_IN, 2.2 + 0.36 * len(rows)), 0.7 + 0.26 * len(rows))
     axes = figure.subplots()
     axes.imshow(sign * values, cmap=_COLOURS, vmin=-most, vmax=most, aspect="auto")
@@ -30,7 +32,7 @@ def pairs(board: Board, subset: str) -> Figure | None:
             if one is not None:
                 sure = _surely(one)
                 dark = "white" if abs(one.score) > 0.7 * most else "black"
-                text = _short(one.score) + (("", "▲", "▼")[sign * sure] if sure else "")
+                text = _short(one.score, digits) + (("", "▲", "▼")[sign * sure] if sure else "")
                 weight = "bold" if sure else "normal"
                 axes.text(j, i, text, ha="center", va="center", fontsize=5.5, color=dark, fontweight=weight)
     axes.set_yticks(range(len(rows)), [f"{label(row)}  {number}" for number, row in enumerate(rows, 1)])
@@ -38,13 +40,15 @@ def pairs(board: Board, subset: str) -> Figure | None:
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"{board.shown.ranking.label}: row less column", fontsize=7, loc="left")
+    axes.set_title(f"{scale.name(board.shown.ranking.label)}: row less column", fontsize=7, loc="left")
     return figure
 
 
-def _short(value: float) -> str:
-    """Two digits with a sign."""
-    return "0" if abs(value) < 0.005 else f"{value:+.2f}".replace("0.", ".").replace("-", "−")
+def _short(value: float, digits: int) -> str:
+    """So many digits with a sign, without the zero before the point."""
+    if abs(value) < 0.5 * 10.0**-digits:
+        return "0"
+    return ("−" if value < 0 else "+") + f"{abs(value):.{digits}f}".removeprefix("0")
 
 
 def _surely(one: Estimate) -> int:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from zooscope.report.board import Board
 from zooscope.report.figures.style import COLOURS, WIDE_IN, label, leading, new_figure
 from zooscope.report.per_image import image_scores
+from zooscope.report.scale import scale_of
 
 MOST = 12
 BINS = 130
@@ -35,7 +36,7 @@ def spread(board: Board) -> Figure | None:
         axes.plot([first, third], [-place - 0.12] * 2, color=COLOURS[1], linewidth=1.6, solid_capstyle="butt")
         axes.plot(middle, -place - 0.12, "o", color="black", markersize=2.6)
     axes.set_yticks([-place for place in range(len(rows))], [label(row) for row in rows])
-    axes.set(xlabel=f"{metric.label} of each image", ylim=(-len(rows) + 0.6, 0.95))
+    axes.set(xlabel=scale_of(metric).name(f"{metric.label} of each image"), ylim=(-len(rows) + 0.6, 0.95))
     axes.grid(visible=True, axis="x")
     axes.tick_params(axis="y", length=0)
     return figure

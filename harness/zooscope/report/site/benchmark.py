@@ -1,11 +1,11 @@
 """A benchmark's pages: the leaderboard with its plots, and what they are drawn from."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from zooscope.data.dataset import Dataset
+from zooscope.data.truth import TRUTHS
 from zooscope.metrics import METRICS
 from zooscope.metrics.matching import THRESHOLDS
 from zooscope.report import facts, tables
@@ -14,6 +14,7 @@ from zooscope.report.detection import detection_rows, detection_title
 from zooscope.report.leader import leader
 from zooscope.report.pairs import AT_MOST, differences
 from zooscope.report.per_image import image_scores
+from zooscope.report.scale import USUAL, axis_of, scale_of
 from zooscope.report.site.names import row_slug, slug
 from zooscope.report.site.script import limits, number, numbers, rank_of, write_script
 from zooscope.report.site.summary import write_summary
@@ -57,13 +58,13 @@ def write_benchmark(board: Board, site: Path, *, name: str, data: Dataset | None
         slug=slug,
         detection={subset.name: found for subset in _ranked_on(board) if (found := detection_rows(board, subset.name))},
         detection_title=detection_title(board) if board.has_thresholds else "",
-        interval=tables.interval,
+        share=lambda estimate: tables.interval(estimate, USUAL),
     )
     if shown:
         write_page(page.with_name("image.html"), "image", root="../../", **about)
     else:
         page.with_name("image.html").unlink(missing_ok=True)
-    write_summary(board, site, name=name, verdict=verdict, axis=_axis(board), shown=shown)
+    write_summary(board, site, name=name, verdict=verdict, axis=_axis(board, board.shown.ranked_by), shown=shown)
     return page
 
 
@@ -75,7 +76,7 @@ def why_no_pictures(board: Board, data: Dataset | None) -> str:
         return f"The data are not on this machine: zooscope fetch {board.card.id}, then zooscope report."
     if data is None:
         return "The data are not at hand: zooscope report --dataset FOLDER finds them."
-    return "No result here holds its label images."
+    return f"No result here holds its {TRUTHS[board.card.task].word}s."
 
 
 def _board(board: Board) -> Mapping[str, Any]:
@@ -88,8 +89,7 @@ def _board(board: Board) -> Mapping[str, Any]:
         "level": LEVEL,
         "min_groups": MIN_GROUPS,
         "mark": tables.MARK,
-        "axis": _axis(board),
-        "metrics": [_metric(name) for name in board.shown.metrics],
+        "metrics": [_metric(board, name) for name in board.shown.metrics],
         "subsets": [vars(subset) for subset in board.subsets],
         "models": [_model(row) for row in board.rows],
         "standings": {name: [_standing(row.standings[name], shown) for row in board.rows] for name in subsets},
@@ -98,13 +98,16 @@ def _board(board: Board) -> Mapping[str, Any]:
     }
 
 
-def _metric(name: str) -> Mapping[str, Any]:
-    metric = METRICS[name]
+def _metric(board: Board, name: str) -> Mapping[str, Any]:
+    metric, scale = METRICS[name], scale_of(METRICS[name])
     return {
         "name": name,
         "label": metric.label,
         "definition": metric.definition,
         "higher_is_better": metric.higher_is_better,
+        "digits": scale.digits,
+        "unit": scale.unit,
+        "axis": _axis(board, name),
     }
 
 
@@ -157,15 +160,15 @@ def _images(board: Board) -> Mapping[str, Any]:
     """Score of every row on every image."""
     table = board.rows[0].result.images.sort_index() if board.rows else None
     records = [board.records(row) for row in board.rows]
+    names = dict.fromkeys((board.shown.ranked_by, board.shown.judged_by))
+    each = [(name, [image_scores(METRICS[name], record) for record in records]) for name in names]
     return {
         "ids": board.ids,
         "strata": [] if table is None else list(table["stratum"]),
         "groups": [] if table is None else list(table["group"]),
         "subsets": {name: members.nonzero()[0].tolist() for name, members in board.members.items()},
-        "scores": {
-            name: [numbers(image_scores(METRICS[name], record)) for record in records]
-            for name in (board.shown.ranked_by, board.shown.judged_by)
-        },
+        "scores": {name: [numbers(row) for row in rows] for name, rows in each},
+        "axes": {name: axis_of(METRICS[name], (float(v) for row in rows for v in row)) for name, rows in each},
     }
 
 
@@ -173,9 +176,7 @@ def _ranked_on(board: Board) -> Sequence[Subset]:
     return [subset for subset in board.subsets if subset.kind != "stratum"]
 
 
-def _axis(board: Board) -> list[float]:
-    """What the bars of scores span: 0 to 1 where all scores lie there."""
-    found = [e for row in board.rows for s in row.standings.values() if (e := s.scores.get(board.shown.ranked_by))]
-    ends = [value for e in found for value in (e.score, e.low, e.high) if value is not None and not math.isnan(value)]
-    low, high = min(ends, default=0.0), max(ends, default=1.0)
-    return [0.0, 1.0] if low >= 0 and high <= 1 else [low, high]
+def _axis(board: Board, name: str) -> list[float]:
+    """What the bars of a metric's scores span."""
+    found = [e for row in board.rows for s in row.standings.values() if (e := s.scores.get(name))]
+    return axis_of(METRICS[name], (value for e in found for value in (e.score, e.low, e.high)))

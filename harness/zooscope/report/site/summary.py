@@ -9,6 +9,7 @@ from zooscope import atomic
 from zooscope.metrics import METRICS
 from zooscope.report.board import Board, BoardRow
 from zooscope.report.per_image import best_median_worst, image_scores
+from zooscope.report.scale import scale_of
 from zooscope.report.site.names import row_slug, slug
 from zooscope.report.site.script import limits, number, rank_of
 from zooscope.store import Result
@@ -42,6 +43,8 @@ def write_summary(
         "images": subset.images if subset else 0,
         "groups": subset.groups if subset else 0,
         "metric": board.shown.ranking.label,
+        "digits": scale_of(board.shown.ranking).digits,
+        "unit": scale_of(board.shown.ranking).unit,
         "axis": axis,
         "verdict": verdict,
         "rows": rows,
@@ -52,7 +55,8 @@ def write_summary(
 
 def read_summaries(site: Path) -> list[Mapping[str, Any]]:
     """All benchmarks of a site, those with most images first."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in site.glob(f"benchmarks/*/{FILE}")]
+    unwritten = {"digits": 3, "unit": ""}  # in sites that began before scores had them
+    found = [unwritten | json.loads(path.read_text(encoding="utf-8")) for path in site.glob(f"benchmarks/*/{FILE}")]
     return sorted(found, key=lambda summary: (-summary["images"], summary["name"]))
 
 
@@ -73,7 +77,9 @@ def _shots(board: Board, row: BoardRow, shown: Mapping[str, Any], folder: str) -
     """Best, median and worst image, with what draws them."""
     metric = METRICS[board.shown.judged_by]
     scores = image_scores(metric, board.records(row))
-    where = {"view": shown["view"], "pictures": shown["pictures"], "folder": folder, "metric": metric.label}
+    scale = scale_of(metric)
+    where = {"view": shown["view"], "pictures": shown["pictures"], "folder": folder}
+    where |= {"metric": metric.label, "digits": scale.digits, "unit": scale.unit}
     return [
         where | {"word": word, "id": board.ids[index], "score": number(float(scores[index]))}
         for word, index in best_median_worst(scores, higher_is_better=metric.higher_is_better).items()

@@ -1,4 +1,4 @@
-"""Views: how the images of a task are shown. One module a task; restoration will be another."""
+"""Views: how the images of a task are shown. One module a task."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from zooscope.data.dataset import Dataset
 from zooscope.report.board import Board
-from zooscope.report.site import segmentation
+from zooscope.report.site import restoration, segmentation
 from zooscope.sample import Task
 
 
@@ -25,7 +25,10 @@ class View(Protocol):
         ...
 
 
-VIEWS: Mapping[Task, View] = {Task.INSTANCE_SEGMENTATION: segmentation}
+VIEWS: Mapping[Task, View] = {
+    Task.INSTANCE_SEGMENTATION: segmentation.VIEW,
+    Task.RESTORATION: restoration.VIEW,
+}
 
 
 def find_view(board: Board) -> View | None:

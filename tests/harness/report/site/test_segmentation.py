@@ -31,19 +31,19 @@ def test_what_was_written_before_is_kept_and_what_left_the_board_is_removed(
     board: Board, demo: Dataset, tmp_path: Path
 ) -> None:
     data = demo.only("test")
-    first = segmentation.write(board, data, tmp_path, name="demo")
+    first = segmentation.VIEW.write(board, data, tmp_path, name="demo")
     assert first is not None
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*") if path.is_file()}
-    assert segmentation.write(board, data, tmp_path, name="demo") == first
-    assert segmentation.write(board, None, tmp_path, name="demo") == first
+    assert segmentation.VIEW.write(board, data, tmp_path, name="demo") == first
+    assert segmentation.VIEW.write(board, None, tmp_path, name="demo") == first
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    segmentation.write(replace(board, rows=board.rows[:1]), data, tmp_path, name="demo")
+    segmentation.VIEW.write(replace(board, rows=board.rows[:1]), data, tmp_path, name="demo")
     folders = {path.name for path in (tmp_path / "demo").iterdir()}
     assert folders == {first["pictures"], first["rows"][0]}
 
 
 def test_without_data_or_labels_there_is_nothing_to_show(board: Board, demo: Dataset, tmp_path: Path) -> None:
-    assert segmentation.write(board, None, tmp_path, name="demo") is None
+    assert segmentation.VIEW.write(board, None, tmp_path, name="demo") is None
     shutil.copy(board.rows[0].result.folder / "images.csv", tmp_path)
     bare = [replace(row, result=replace(row.result, folder=tmp_path)) for row in board.rows]
-    assert segmentation.write(replace(board, rows=bare), demo.only("test"), tmp_path, name="demo") is None
+    assert segmentation.VIEW.write(replace(board, rows=bare), demo.only("test"), tmp_path, name="demo") is None

@@ -42,12 +42,17 @@ zs.select = (label, options, chosen, change) => zs.el("label", { class: "choice"
 
 /** Three digits, or a dash. */
 zs.fixed = (value, digits = 3) => value === null || value === undefined ? "–" : value.toFixed(digits);
-zs.signed = value => value === null || value === undefined ? "–" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(3);
+zs.signed = (value, digits = 3) => value === null || value === undefined ? "–" : (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
 
-/** A score [value, low, high] in words. */
-zs.said = (score, fixed = zs.fixed) => {
+/** A metric's value with its unit; its label with its unit. */
+zs.valued = (value, { digits, unit }) => zs.fixed(value, digits) + (unit && value !== null && value !== undefined ? ` ${unit}` : "");
+zs.titled = ({ label, unit }) => unit ? `${label} (${unit})` : label;
+
+/** A score [value, low, high] of a metric in words. */
+zs.said = (score, { digits, unit }, fixed = zs.fixed) => {
   if (!score) return "no score";
-  return score.length > 1 ? `${fixed(score[0])}, interval ${fixed(score[1])} to ${fixed(score[2])}` : fixed(score[0]);
+  const value = `${fixed(score[0], digits)}${unit ? ` ${unit}` : ""}`;
+  return score.length > 1 ? `${value}, interval ${fixed(score[1], digits)} to ${fixed(score[2], digits)}` : value;
 };
 
 /** Ascending order of numbers or words; what is missing comes last either way. */

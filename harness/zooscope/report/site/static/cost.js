@@ -22,16 +22,16 @@ zs.cost = board => {
     draw: (context, width) => {
       const found = points(context), height = 340;
       if (!found.length) return { note: "No model here tells it." };
-      const svg = zs.canvas(width, height, `${ranking.label} of ${found.length} models against ${COSTS[cost][1]}`);
+      const svg = zs.canvas(width, height, `${zs.titled(ranking)} of ${found.length} models against ${COSTS[cost][1]}`);
       const costs = found.map(point => point.cost).filter(value => value > 0);
       const low = Math.min(...costs, 1) / 1.6, high = Math.max(...costs, low * 4) * 1.6, none = found.some(point => point.cost === 0);
       const box = { left: 46, right: width - 12, top: 12, bottom: height - 48 };
       const log = zs.log(low, high, box.left + (none ? 40 : 0), box.right), x = value => value > 0 ? log(value) : box.left + 16;
-      const ends = found.flatMap(({ score }) => score), span = board.axis[0] === 0 && board.axis[1] === 1
-        ? [Math.max(0, Math.floor(Math.min(...ends) * 10 - 0.2) / 10), Math.min(1, Math.ceil(Math.max(...ends) * 10 + 0.2) / 10)] : board.axis;
+      const ends = found.flatMap(({ score }) => score), span = ranking.axis[0] === 0 && ranking.axis[1] === 1
+        ? [Math.max(0, Math.floor(Math.min(...ends) * 10 - 0.2) / 10), Math.min(1, Math.ceil(Math.max(...ends) * 10 + 0.2) / 10)] : ranking.axis;
       const y = zs.linear(...span, box.bottom, box.top);
       zs.axes(svg, box, { x, xTicks: [...(none ? [0] : []), ...zs.logTicks(low, high)], xText: value => String(value), xLabel: COSTS[cost][1],
-        y, yTicks: zs.ticks(...span, 5), yText: value => value.toFixed(2).replace(/0$/, ""), yLabel: ranking.label });
+        y, yTicks: zs.ticks(...span, 5), yText: String, yLabel: zs.titled(ranking) });
       const best = front(found), onFront = new Set(best.map(({ i }) => i));
       const path = best.map(({ cost: c, score }, n) => `${n ? `H${x(c).toFixed(1)}V` : `M${x(c).toFixed(1)},`}${y(score[0]).toFixed(1)}`).join("");
       svg.append(zs.svg("path", { class: "front", d: `${path}H${box.right}` }));
@@ -42,7 +42,7 @@ zs.cost = board => {
         mark.setAttribute("class", onFront.has(point.i) ? "point on" : "point");
         const link = zs.svg("a", { href: zs.root + model.page }, whisker, zs.svg("circle", { class: "hit", cx: px, cy: py, r: 11 }), mark);
         const where = onFront.has(point.i) ? "; on the front" : "";
-        return zs.tip(link, `${model.name}${model.trained_on ? ` ${board.mark}` : ""}: ${zs.said(point.score)} at ${point.cost} ${COSTS[cost][1]}${where}`, null);
+        return zs.tip(link, `${model.name}${model.trained_on ? ` ${board.mark}` : ""}: ${zs.said(point.score, ranking)} at ${point.cost} ${COSTS[cost][1]}${where}`, null);
       });
       svg.append(...dots, ...names(svg, found, onFront, { x, y, box }));
       zs.rove([dots]);
@@ -57,8 +57,8 @@ zs.cost = board => {
     },
     table: context => {
       const found = points(context), onFront = new Set(front(found).map(({ i }) => i));
-      return { head: ["model", COSTS[cost][1], ranking.label, "on the front"],
-        rows: found.map(({ i, cost: value, score }) => [board.models[i].name, String(value), zs.said(score), onFront.has(i) ? "yes" : ""]) };
+      return { head: ["model", COSTS[cost][1], zs.titled(ranking), "on the front"],
+        rows: found.map(({ i, cost: value, score }) => [board.models[i].name, String(value), zs.said(score, ranking), onFront.has(i) ? "yes" : ""]) };
     },
   };
 

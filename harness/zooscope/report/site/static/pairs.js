@@ -10,21 +10,22 @@ zs.pairs = (board, name) => {
     const [score, low, high] = cells[b][a];
     return low === undefined ? [-score] : [-score, -high, -low];
   };
-  const short = value => Math.abs(value) < 0.005 ? "0" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2).replace(/^0/, "")}`;
+  const digits = Math.max(2, ranking.digits - 1), least = 10 ** -digits;
+  const short = value => Math.abs(value) < least / 2 ? "0" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits).replace(/^0/, "")}`;
   const surely = found => found.length > 1 && (found[1] > 0 ? sign : found[2] < 0 ? -sign : 0);
   const compared = ({ pairs, view, models }) => {
     const place = new Map(pairs[view.subset].rows.map((i, at) => [i, at]));
     return models.filter(i => place.has(i)).map(i => [i, place.get(i)]);
   };
   return {
-    title: `Paired differences in ${ranking.label}`,
+    title: `Paired differences in ${zs.titled(ranking)}`,
     load: async () => ({ pairs: await zs.load(`${name}/pairs`) }),
     draw: (context, width) => {
       const list = compared(context), found = context.pairs[context.view.subset];
       if (list.length < 2) return { note: "There are no two models to compare." };
       const left = Math.min(230, width * 0.36), size = Math.max(15, Math.min(62, (width - left - 4) / list.length)), high = Math.min(size, 34), top = 22;
       const svg = zs.canvas(Math.max(width, left + size * list.length + 4), top + high * list.length + 6, `Differences between ${list.length} models, row less column`);
-      const most = Math.max(0.02, ...found.cells.flat().map(one => Math.abs(one[0])));
+      const most = Math.max(2 * least, ...found.cells.flat().map(one => Math.abs(one[0])));
       const letters = Math.floor(left / 7) - 4;
       const rows = list.map(([i, a], r) => {
         const y = top + high * r, label = board.models[i].name;
@@ -40,7 +41,7 @@ zs.pairs = (board, name) => {
             zs.svg("text", { x: x + size / 2 - 0.5, y: y + high / 2 + 4, "text-anchor": "middle", "aria-hidden": "true" },
               (size > 34 ? short(one[0]) : "") + (sure && (size > 50 || size <= 34) ? (sure > 0 ? "▲" : "▼") : "")));
           const words = sure ? (sure > 0 ? "surely better" : "surely worse") : "cannot be told apart";
-          return zs.tip(group, `${board.models[i].name} less ${board.models[j].name}: ${zs.said(one, zs.signed)}; ${words}`);
+          return zs.tip(group, `${board.models[i].name} less ${board.models[j].name}: ${zs.said(one, ranking, zs.signed)}; ${words}`);
         });
       });
       svg.append(...rows.flat());
@@ -51,7 +52,7 @@ zs.pairs = (board, name) => {
     table: context => {
       const list = compared(context), found = context.pairs[context.view.subset];
       return { head: ["row less column", ...list.map(([i]) => board.models[i].name)],
-        rows: list.map(([i, a]) => [board.models[i].name, ...list.map(([, b]) => a === b ? "" : zs.said(cell(found, a, b), zs.signed))]) };
+        rows: list.map(([i, a]) => [board.models[i].name, ...list.map(([, b]) => a === b ? "" : zs.said(cell(found, a, b), ranking, zs.signed))]) };
     },
   };
 };

@@ -2,7 +2,7 @@
 // The score of every image, a row of dots a model; each dot leads to its image.
 
 zs.spread = (board, name) => {
-  const LABELS = Object.fromEntries(board.metrics.map(metric => [metric.name, metric.label]));
+  const METRICS = Object.fromEntries(board.metrics.map(metric => [metric.name, metric]));
   const MOST = 10, RADIUS = 3.4;
   let by = null;
   const quantile = (sorted, part) => {
@@ -18,14 +18,13 @@ zs.spread = (board, name) => {
       return { images };
     },
     controls: redraw => zs.el("div", { class: "controls" }, zs.select("score",
-      [...new Set([board.ranked_by, board.judged_by])].filter(key => LABELS[key]).map(key => [key, LABELS[key]]), by, value => { by = value; redraw(); })),
+      [...new Set([board.ranked_by, board.judged_by])].filter(key => METRICS[key]).map(key => [key, METRICS[key].label]), by, value => { by = value; redraw(); })),
     draw: (context, width) => {
       const { images, models } = context, first = models.slice(0, MOST);
       const box = { left: 12, right: width - 12, top: 4 };
-      const everything = first.flatMap(i => values(context, i).map(([, score]) => score));
-      const axis = everything.every(score => score >= 0 && score <= 1) ? [0, 1] : [Math.min(...everything), Math.max(...everything)];
+      const axis = images.axes[by];
       const x = zs.linear(...axis, box.left, box.right), step = RADIUS * 2;
-      const svg = zs.canvas(width, 100, `${LABELS[by]} of each image, by model`), rows = [];
+      const svg = zs.canvas(width, 100, `${zs.titled(METRICS[by])} of each image, by model`), rows = [];
       let top = box.top;
       for (const [series, i] of first.entries()) {
         const found = values(context, i).sort((a, b) => a[1] - b[1]), heights = new Map();
@@ -43,22 +42,23 @@ zs.spread = (board, name) => {
           const dot = zs.svg("circle", { class: "dot s0", cx: bin * step, cy: base - RADIUS - level * step * squeeze, r: RADIUS, "data-image": n });
           const link = zs.svg("a", { href: context.pictures ? zs.imageAddress(board, images, i, n) : null, "data-image": n,
             onmouseenter: () => same(svg, n, true), onmouseleave: () => same(svg, n, false), onfocus: () => same(svg, n, true), onblur: () => same(svg, n, false) }, dot);
-          return zs.tip(link, `${images.ids[n].slice(0, 16)}, ${images.strata[n]}: ${zs.fixed(score)} by ${board.models[i].name}`, context.pictures ? null : "img");
+          return zs.tip(link, `${images.ids[n].slice(0, 16)}, ${images.strata[n]}: ${zs.valued(score, METRICS[by])} by ${board.models[i].name}`, context.pictures ? null : "img");
         }));
         top += height;
       }
       svg.append(...rows.flat());
       zs.rove(rows.filter(row => row.length));
-      zs.axes(svg, { ...box, bottom: top }, { x, xTicks: zs.ticks(...axis, 5), xText: value => String(value), xLabel: LABELS[by] });
+      zs.axes(svg, { ...box, bottom: top }, { x, xTicks: zs.ticks(...axis, 5), xText: value => String(value), xLabel: zs.titled(METRICS[by]) });
       svg.setAttribute("height", top + 44);
       svg.setAttribute("viewBox", `0 0 ${width} ${top + 44}`);
       return { svg, note: `${zs.fewer(first.length, models.length)}One dot an image; below them median and quartiles. A dot that is pointed at shows the same image in all rows${context.pictures ? ", and leads to it" : ""}.` };
     },
     table: context => ({
-      head: ["model", "images", "worst", "lower quartile", "median", "upper quartile", "best"],
+      head: ["model", "images", ...["worst", "lower quartile", "median", "upper quartile", "best"].map((word, n, words) =>
+        METRICS[by].higher_is_better || n % 4 ? word : words[4 - n])],
       rows: context.models.map(i => {
         const sorted = values(context, i).map(([, score]) => score).sort((a, b) => a - b);
-        return [board.models[i].name, sorted.length, ...(sorted.length ? [0, 0.25, 0.5, 0.75, 1].map(part => zs.fixed(quantile(sorted, part))) : [])];
+        return [board.models[i].name, sorted.length, ...(sorted.length ? [0, 0.25, 0.5, 0.75, 1].map(part => zs.fixed(quantile(sorted, part), METRICS[by].digits)) : [])];
       }),
     }),
   };

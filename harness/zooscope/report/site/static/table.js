@@ -3,7 +3,7 @@
 
 /** The columns that a board can show: value(i) sorts, cell(i) is shown, of the model at place i on a subset. */
 zs.columns = board => {
-  const models = board.models;
+  const models = board.models, ranking = board.metrics.find(metric => metric.name === board.ranked_by);
   const standing = (i, view) => board.standings[view.subset][i];
   const plain = (key, label, extra = {}) => ({
     key, label, first: true, word: true, value: i => models[i][key] ?? "", cell: i => models[i][key] ?? "–", ...extra,
@@ -12,21 +12,21 @@ zs.columns = board => {
     word: false, help, value: i => models[i][key], cell: i => zs.fixed(models[i][key], digits),
   });
   const score = (metric, place) => ({
-    key: metric.name, label: metric.label, help: `${metric.name}: ${metric.definition}`, down: metric.higher_is_better,
+    key: metric.name, label: zs.titled(metric), help: `${metric.name}: ${metric.definition}`, down: metric.higher_is_better,
     first: place < board.at_first, score: true, main: metric.name === board.ranked_by,
     value: (i, view) => standing(i, view).scores[metric.name]?.[0],
-    cell: (i, view) => zs.scoreCell(standing(i, view).scores[metric.name], metric.name === board.ranked_by ? board.axis : [0, 1], metric.name === board.ranked_by),
+    cell: (i, view) => zs.scoreCell(standing(i, view).scores[metric.name], metric, metric.name === board.ranked_by),
   });
   return [
     { key: "rank", label: "rank", first: true, always: true, cell: (i, view) => zs.rankCell(standing(i, view).rank),
       value: (i, view) => standing(i, view).rank?.[0] },
     { key: "name", label: "model", first: true, always: true, word: true, value: i => models[i].name, cell: i => zs.modelCell(board, i) },
     ...board.metrics.map(score),
-    { key: "behind", label: "behind the best", first: true, down: true, help: "paired difference of the score that ranks, on the same images",
-      value: (i, view) => standing(i, view).behind?.[0] ?? 0, cell: (i, view) => zs.behindCell(standing(i, view).behind) },
-    number("seconds", "s / image", 3, "median seconds an image, decoding included, where the row was made"),
+    { key: "behind", label: "behind the best", first: true, down: ranking.higher_is_better, help: "paired difference of the score that ranks, on the same images",
+      value: (i, view) => standing(i, view).behind?.[0] ?? 0, cell: (i, view) => zs.behindCell(standing(i, view).behind, ranking) },
+    number("seconds", "s / image", 3, "median seconds an image, from its pixels to the result, where the row was made"),
     number("megabytes", "MB", 1, "size of the weights; a baseline has none"),
-    plain("method", "method", { help: "the decoder that makes objects of a model's maps, or what else makes them" }),
+    plain("method", "method", { help: "the decoder of a model's maps, or what else makes the results" }),
     plain("weights", "weights"),
     plain("licence", "licence"),
     plain("trained_on", "declared training data", { first: false, value: i => models[i].trained_on ? 1 : 0,
@@ -35,15 +35,15 @@ zs.columns = board => {
 };
 
 /** A score with its interval as a bar; the interval's numbers are shown where there is room, and said everywhere. */
-zs.scoreCell = (score, axis, roomy = true) => {
+zs.scoreCell = (score, { axis, digits }, roomy = true) => {
   if (!score || score[0] === null) return "–";
   const place = value => `${(100 * (value - axis[0]) / (axis[1] - axis[0] || 1)).toFixed(1)}%`;
   const bar = zs.el("span", { class: "bar", "aria-hidden": "true" });
   if (score.length > 1) bar.append(zs.el("i", { style: `left:${place(score[1])};right:calc(100% - ${place(score[2])})` }));
   bar.append(zs.el("b", { style: `left:${place(score[0])}` }));
-  const limits = score.length > 1 ? zs.el("span", { class: roomy ? "limits" : "hidden" }, `${zs.fixed(score[1])} to ${zs.fixed(score[2])}`) : null;
+  const limits = score.length > 1 ? zs.el("span", { class: roomy ? "limits" : "hidden" }, `${zs.fixed(score[1], digits)} to ${zs.fixed(score[2], digits)}`) : null;
   if (limits && !roomy) bar.title = limits.textContent;
-  return [zs.el("span", { class: "value" }, zs.fixed(score[0])), " ", limits, bar];
+  return [zs.el("span", { class: "value" }, zs.fixed(score[0], digits)), " ", limits, bar];
 };
 
 /** A rank, with its interval where one is known. */
@@ -52,10 +52,10 @@ zs.rankCell = rank => {
   return rank.length > 1 ? [String(rank[0]), zs.el("span", { class: "limits" }, `${rank[1]} to ${rank[2]}`)] : String(rank[0]);
 };
 
-zs.behindCell = behind => {
+zs.behindCell = (behind, { digits }) => {
   if (!behind) return zs.el("span", { class: "soft" }, "best");
-  const limits = behind.length > 1 ? zs.el("span", { class: "limits" }, `${zs.signed(behind[1])} to ${zs.signed(behind[2])}`) : null;
-  return [zs.signed(behind[0]), limits && zs.el("br"), limits];
+  const limits = behind.length > 1 ? zs.el("span", { class: "limits" }, `${zs.signed(behind[1], digits)} to ${zs.signed(behind[2], digits)}`) : null;
+  return [zs.signed(behind[0], digits), limits && zs.el("br"), limits];
 };
 
 zs.modelCell = (board, i) => {
@@ -77,7 +77,8 @@ zs.shown = (board, columns, view) => {
       && !(view.seconds !== null && !(model.seconds <= view.seconds))
       && !(view.megabytes !== null && !(model.megabytes <= view.megabytes));
   };
-  const ranked = i => -board.standings[view.subset][i].scores[board.ranked_by][0];
+  const ranking = board.metrics.find(metric => metric.name === board.ranked_by);
+  const ranked = i => (ranking.higher_is_better ? -1 : 1) * board.standings[view.subset][i].scores[board.ranked_by][0];
   return board.models.map((_, i) => i).filter(i => passes(board.models[i])).sort((a, b) =>
     zs.compare(column.value(a, view), column.value(b, view), view.down) || ranked(a) - ranked(b));
 };
