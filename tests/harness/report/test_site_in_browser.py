@@ -267,6 +267,109 @@ def test_on_a_phone_no_page_scrolls_sideways(browser: Any, site: Path, page: str
     assert browser.execute_script("return window.innerWidth") == 390
 
 
+@pytest.fixture
+def restored_image(browser: Any, restored_site: Path) -> Any:
+    browser.get((restored_site / "benchmarks" / "noisy" / "image.html").as_uri())
+    wait(browser, "return document.querySelector('.swipe img.right')?.naturalWidth")
+    return browser
+
+
+def sides(browser: Any) -> dict[str, str]:
+    """Which layer is seen on which side of the line, of those whose picture is loaded; "" where it is on both."""
+    wait(browser, "return [...document.querySelectorAll('.swipe img:not([hidden])')].every(one => one.naturalWidth)")
+    images = "document.querySelectorAll('.swipe img:not([hidden])')"
+    return dict(browser.execute_script(f"return [...{images}].map(image => [image.className, image.dataset.layer])"))
+
+
+def seen_left(browser: Any) -> int:
+    """How many pixels of the layer on the left its clip leaves to be seen."""
+    return browser.execute_script(
+        """const image = document.querySelector('.swipe img.left'), box = image.getBoundingClientRect();
+        const line = document.querySelector('.swipe .line').getBoundingClientRect();
+        const cut = getComputedStyle(image).clipPath;
+        return cut.startsWith('inset(') ? Math.round(line.x + line.width / 2 - box.x) : -1"""
+    )
+
+
+def test_a_line_between_noisy_and_restored_moves_by_keyboard_and_by_pointer(restored_image: Any) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    wide = restored_image.execute_script("return document.querySelector('.swipe').clientWidth")
+    assert sides(restored_image) == {"left": "noisy", "right": "restored"}
+    assert seen_left(restored_image) == pytest.approx(wide / 2, abs=1)
+    first = restored_image.execute_script("return location.hash")
+    slider = restored_image.find_element("css selector", ".slider input")
+    assert slider.accessible_name == "Line between the two sides"
+    restored_image.execute_script("arguments[0].focus()", slider)
+    for _ in range(5):
+        press(restored_image, Keys.ARROW_RIGHT)
+    assert seen_left(restored_image) == pytest.approx(0.55 * wide, abs=1)
+    assert slider.get_attribute("aria-valuetext") == "55 % noisy, then restored"
+    assert "left of a line at 55 %" in restored_image.execute_script(
+        "return document.querySelector('.swipe').ariaLabel"
+    )
+    press(restored_image, Keys.HOME)
+    assert seen_left(restored_image) == 0
+    assert restored_image.execute_script("return location.hash") == first, "the same image"
+    stage = restored_image.find_element("css selector", ".swipe")
+    ActionChains(restored_image).move_to_element_with_offset(stage, wide // 4, 0).click_and_hold().release().perform()
+    assert seen_left(restored_image) == pytest.approx(0.75 * wide, abs=2)
+
+
+def test_layers_images_and_models_of_restoration_switch_by_keys(restored_image: Any, restored_board: Board) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    metric = restored_board.shown.judged_by.partition("@")[0]
+    order = restored_board.rows[0].result.images[metric].sort_values()
+    status = "document.querySelector('.right .verdict').textContent"
+    wait(restored_image, f"return {status}.startsWith('{order.iloc[0]:.2f} dB (PSNR, range of the truth)')")
+    press(restored_image, "d")
+    assert sides(restored_image) == {"left": "noisy", "right": "residual"}
+    press(restored_image, "T")
+    assert sides(restored_image) == {"left": "truth", "right": "residual"}
+    press(restored_image, "t")
+    assert sides(restored_image) == {"": "truth"}
+    press(restored_image, "r")
+    press(restored_image, Keys.ARROW_RIGHT)
+    wait(restored_image, f"return {status}.startsWith('{order.iloc[1]:.2f} dB')")
+    assert sides(restored_image) == {"left": "truth", "right": "restored"}, "the layers stay"
+    press(restored_image, Keys.ARROW_DOWN)
+    second = restored_board.rows[1].result.images[metric][order.index[1]]
+    wait(restored_image, f"return {status}.startsWith('{second:.2f} dB')")
+    press(restored_image, "b")
+    text = restored_image.execute_script("return document.getElementById('main').textContent")
+    assert not any(word in text for word in ("IoU", "objects", "missed", "undefined", "NaN"))
+
+
+def test_a_restoration_benchmark_shows_decibels_and_three_images(browser: Any, restored_site: Path) -> None:
+    browser.get((restored_site / "benchmarks" / "noisy" / "index.html").as_uri())
+    for part in ("plots", "plot-strata", "plot-spread", "plot-pairs", "gallery"):
+        browser.execute_script(f"document.getElementById('{part}').scrollIntoView()")
+        time.sleep(0.1)
+    wait(browser, "return document.querySelectorAll('#gallery .swipe img.right').length === 3")
+    shots = browser.execute_script("return [...document.querySelectorAll('.shot b')].map(one => one.nextSibling.data)")
+    assert all(text.endswith(" dB (PSNR, range of the truth)") for text in shots)
+    bars = browser.execute_script(
+        "return [...document.querySelectorAll('.ranking .bar b')].map(one => parseFloat(one.style.left))"
+    )
+    assert bars
+    assert all(0 <= place <= 100 for place in bars)
+    text = browser.execute_script("return document.getElementById('main').textContent")
+    assert not any(word in text for word in ("IoU", "objects", "undefined", "NaN"))
+
+
+@pytest.mark.parametrize("page", ["index.html", "image.html"])
+def test_restoration_fits_a_phone_and_its_controls_have_names(browser: Any, restored_site: Path, page: str) -> None:
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    browser.get((restored_site / "benchmarks" / "noisy" / page).as_uri())
+    browser.execute_script("document.querySelector('#gallery, #viewer').scrollIntoView()")
+    wait(browser, "return document.querySelector('.swipe img.right')?.naturalWidth")
+    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert browser.execute_script(f"return {wide}") == 0
+    assert browser.execute_script(UNNAMED) == 0
+
+
 UNNAMED = """return [...document.querySelectorAll('button, input, select, a, table, section, [role=region]')].filter(
   part => !(part.textContent.trim() || part.ariaLabel || part.labels?.length || part.caption
     || part.getAttribute('aria-labelledby'))).length"""

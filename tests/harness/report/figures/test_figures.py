@@ -6,6 +6,8 @@ import matplotlib as mpl
 
 from zooscope.report.board import Board
 from zooscope.report.figures.curve import curve
+from zooscope.report.figures.pairs import _short, pairs
+from zooscope.report.figures.strata import strata
 from zooscope.report.figures.style import STYLE, save
 from zooscope.report.figures.write import write_figures
 
@@ -33,3 +35,17 @@ def test_the_same_board_gives_the_same_bytes(board: Board, tmp_path: Path) -> No
         first, second = (save(curve(board, "all"), tmp_path / name / "curve") for name in "ab")
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_differences_in_decibels_keep_their_digits_and_their_axis_does_not_begin_at_nothing(
+    restored_board: Board,
+) -> None:
+    matrix = pairs(restored_board, "all")
+    assert matrix is not None
+    assert {text.get_text()[0] for text in matrix.axes[0].texts} == {"+", "−"}
+    assert "(dB)" in matrix.axes[0].get_title(loc="left")
+    assert (_short(-10.256, 2), _short(0.256, 2)) == ("−10.26", "+.26")
+    panels = strata(restored_board)
+    assert panels is not None
+    assert panels.axes[0].get_xlim()[0] > 0
+    assert not panels.axes[0].patches, "no bars"
