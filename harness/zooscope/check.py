@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from zooscope.errors import PackageError
 from zooscope.lints import Finding, lints, operations
-from zooscope.package import RUNS_HERE, open_package
+from zooscope.package import open_package
 from zooscope.package_files import PackageFiles, named_files, read_card, read_rdf
+from zooscope.package_weights import RUNS_HERE
 from zooscope.predict.guard import Guard
 from zooscope.predict.memory import default_limit_gib
 from zooscope.predict.tail import Tail
@@ -64,7 +65,7 @@ def check(path: Path, *, trust: bool = False, time_limit_s: float = TIME_LIMIT_S
     yield from found
     if description is None:
         return
-    yield _ranked(path)
+    yield _ranked(path, trust=trust)
     yield from lints(rdf, description, read_card(files, rdf))
     if damaged:
         yield Finding("warning", "tests", "not run, because files are damaged")
@@ -126,12 +127,13 @@ def _damage(files: PackageFiles, name: str, sha256: object) -> Iterator[Finding]
         yield Finding("error", "files", f"'{name}' is damaged: its sha256 is not the one in the description")
 
 
-def _ranked(path: Path) -> Finding:
+def _ranked(path: Path, *, trust: bool) -> Finding:
     """Whether zooscope itself can rank it."""
     from zooscope.decode import decoder_for
 
     try:
         package = open_package(path)
+        package.choose_weights(trust=trust)
         choice = decoder_for(package)
     except PackageError as error:
         return Finding("warning", "zooscope", f"cannot rank it: {error}")

@@ -22,7 +22,10 @@ OK, CHECK_FAILED, WRONG_USE, ROWS_FAILED = 0, 1, 2, 3
 
 Reports = Annotated[Path, typer.Option("--reports", help="Folder for results and leaderboards.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")]
-Weights = Annotated[str | None, typer.Option(help="torchscript or onnx; the package's first by default.")]
+Weights = Annotated[
+    str | None, typer.Option(help="torchscript, onnx, pytorch_state_dict ...; the package's first by default.")
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Let packages run their own Python.")]
 DecoderName = Annotated[str | None, typer.Option("--decoder", help="Decoder in place of the package's own.")]
 Split = Annotated[str, typer.Option(help="Split to rank on.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
@@ -142,6 +145,7 @@ def run(
     memory_limit: Annotated[
         float | None, typer.Option(help="GiB that a model's process may take; 3/4 of the machine's by default.")
     ] = None,
+    trust: Trust = False,
     retry: Annotated[bool, typer.Option("--retry", help="Run models again that failed before.")] = False,
     reports: Reports = Path("reports"),
     dry_run: Annotated[
@@ -158,7 +162,8 @@ def run(
     for name in dataset:
         data = load_dataset(name)
         limits = {"time_limit_s": time_limit, "memory_limit_gib": memory_limit}
-        rows = plan_rows(model, data, split=split, device=device, weights=weights, decoder=decoder, **limits)
+        chosen = {"device": device, "weights": weights, "decoder": decoder, "trust": trust}
+        rows = plan_rows(model, data, split=split, **chosen, **limits)
         if dry_run:
             expected = ((row.contender.name, _expected(row, results)) for row in rows)
             told += [{"dataset": data.name, "split": split, "model": name, "expected": text} for name, text in expected]
@@ -247,13 +252,22 @@ def predict(
     device: Device = "auto",
     weights: Weights = None,
     decoder: DecoderName = None,
+    trust: Trust = False,
     overwrite: Annotated[bool, typer.Option(help="Replace label images that are there already.")] = False,
 ) -> None:
     """Segment images with a package: writes <name>.tif label images, never over existing ones unless told."""
     from zooscope.files import predict_files
 
     done = predict_files(
-        package, images, output, device=device, weights=weights, decoder=decoder, overwrite=overwrite, progress=True
+        package,
+        images,
+        output,
+        device=device,
+        weights=weights,
+        decoder=decoder,
+        trust=trust,
+        overwrite=overwrite,
+        progress=True,
     )
     for path, objects in done:
         typer.echo(f"{path}: {objects} objects")
@@ -269,7 +283,7 @@ def check(
     from dataclasses import asdict
 
     from zooscope.check import check as findings
-    from zooscope.model import find_package
+    from zooscope.sources import find_package
 
     found = []
     for finding in findings(find_package(package), trust=trust):
@@ -289,6 +303,7 @@ def verify(
     model: Annotated[str | None, typer.Option(help="Package of a row, where it is not a shipped one.")] = None,
     images: Annotated[int, typer.Option(min=0, help="Images to predict again.")] = 3,
     device: Device = "cpu",
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Repeat a row: its files and data, its scores from the stored label images, some predictions; say what differs."""
@@ -301,7 +316,7 @@ def verify(
     for folder in rows_in(rows):
         if not as_json:
             typer.echo(f"{folder}:")
-        lines = findings(folder, dataset=dataset, model=model, images=images, device=device, progress=True)
+        lines = findings(folder, dataset=dataset, model=model, images=images, device=device, trust=trust, progress=True)
         found[str(folder)] = []
         for finding in lines:
             found[str(folder)].append(finding)

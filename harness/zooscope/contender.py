@@ -65,20 +65,26 @@ def contender(
     device: str = "cpu",
     time_limit_s: float = 600,
     memory_limit_gib: float | None = None,
+    trust: bool = False,
 ) -> Contender:
     """A model as a user names it: a package's path, a shipped model's id, or `baseline:<name>@<version>`.
 
-    A package that cannot be ranked comes back with its reason; a name that does not exist is a UsageError.
+    A package that cannot be ranked comes back with its reason; a name that does not exist is a UsageError. Which
+    padding a package wants is measured here, once, in a process of its own; its own Python runs only with `trust`, and
+    only there.
     """
     if model.startswith("baseline:"):
         return _baseline(model)
-    from zooscope.model import find_package
+    from zooscope.sources import find_package, source_name
 
-    path = find_package(model)
+    try:
+        path = find_package(model)
+    except PackageError as error:
+        return Contender(source_name(model), digest_of(model), {"kind": "package"}, reason=str(error))
     shipped = model if model in plugins.names("models") else None
     limits = {"time_limit_s": time_limit_s, "memory_limit_gib": memory_limit_gib}
     try:
-        return _package(path, shipped, weights=weights, decoder=decoder, device=device, limits=limits)
+        return _package(path, shipped, weights=weights, decoder=decoder, device=device, limits=limits, trust=trust)
     except PackageError as error:
         from zooscope.package_files import file_digest
 
@@ -139,18 +145,30 @@ class _Luminance:
 
 
 def _package(
-    path: Path, shipped: str | None, *, weights: str | None, decoder: str | None, device: str, limits: Mapping[str, Any]
+    path: Path,
+    shipped: str | None,
+    *,
+    weights: str | None,
+    decoder: str | None,
+    device: str,
+    limits: Mapping[str, Any],
+    trust: bool,
 ) -> Contender:
-    from zooscope.decode import decoder_for, find_decoder, parameters, run_decoder
+    from zooscope.decode import decode_test, decoder_for, find_decoder, parameters, run_decoder
     from zooscope.package import open_package
+    from zooscope.package_weights import RUNS_HERE
+    from zooscope.padding import HALO, Padding, find_padding
     from zooscope.predict.device import device_class
     from zooscope.predict.process import ModelProcess
     from zooscope.predict.tiling import POLICY
 
     package = open_package(path)
-    chosen = package.choose_weights(weights)
+    chosen = package.choose_weights(weights, trust=trust)
     choice = decoder_for(package, decoder)
     found = find_decoder(choice.id, choice.version)
+    opened = partial(ModelProcess, path, weights=chosen, device=device, trust=trust, **limits)
+    # what is shipped was exported here, with test tensors of the bare network
+    padding = Padding() if shipped else find_padding(package, chosen, lambda n: opened(padding=n), decode_test(package))
     return Contender(
         name=shipped or package.name,
         digest=package.digest,
@@ -163,6 +181,7 @@ def _package(
             "training_data": [dict(item) for item in package.training_data],
             "size_bytes": package.weights[chosen].size_bytes,
             **({"card": package.card[:MOST_OF_A_CARD]} if package.card else {}),
+            **({"padding": padding.why} if padding.why else {}),
         },
         protocol={
             "weights": chosen,
@@ -171,10 +190,15 @@ def _package(
             "tiles": POLICY,
             "channels": RULES,
             "decoder": f"{choice.id}@{choice.version}",
+            # what is not named here is as it always was: the bare network, and weights that the digest covers
+            **({"padding": f"{HALO}, {package.input.pad_mode}@1"} if padding.name == HALO else {}),
+            **({"weights_digest": package.weights[chosen].digest} if chosen not in RUNS_HERE else {}),
         },
-        params=parameters(found.decode) | dict(choice.params),
+        params={
+            name: value for name, value in (parameters(found.decode) | dict(choice.params)).items() if value is not None
+        },
         search={} if package.decoder and package.decoder.id == choice.id else found.SEARCH,
-        open=lambda: ModelProcess(path, weights=chosen, device=device, **limits),
+        open=lambda: opened(padding=padding.name),
         decode=partial(run_decoder, choice.id, found),
     )
 

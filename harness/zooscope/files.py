@@ -18,6 +18,7 @@ def predict_files(
     device: str = "auto",
     weights: str | None = None,
     decoder: str | None = None,
+    trust: bool = False,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Iterator[tuple[Path, int]]:
@@ -39,7 +40,7 @@ def predict_files(
             raise UsageError(f"{path}: its labels would replace the image; choose another --output")
         if target.exists() and not overwrite:
             raise UsageError(f"{target}: exists; --overwrite replaces it")
-    model = load_model(package, weights=weights, device=device, decoder=decoder)
+    model = load_model(package, weights=weights, device=device, decoder=decoder, trust=trust)
     for path, target in track(zip(images, targets, strict=True), "predicting", len(images), show=progress):
         image = read_image(path)
         labels = model.predict(image.values, "".join(str(dim) for dim in image.dims))

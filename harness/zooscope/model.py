@@ -1,6 +1,8 @@
 """Model: a package with its network loaded, which turns an image into dense maps, labels or a restored image."""
 
-from collections.abc import Mapping
+import math
+from contextlib import AbstractContextManager, nullcontext
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,18 @@ from numpy.typing import NDArray
 
 from zooscope import plugins
 from zooscope.channels import to_channels
-from zooscope.decode import decoder_for, find_decoder, run_decoder
-from zooscope.errors import PackageError, UsageError
+from zooscope.decode import decode_test, decoder_for, find_decoder, run_decoder
+from zooscope.errors import PackageError
 from zooscope.package import Package, open_package
-from zooscope.package_files import RDF_NAMES
-from zooscope.predict.backends import BACKENDS
+from zooscope.padding import BARE, HALO, find_padding
 from zooscope.predict.device import resolve_device
 from zooscope.predict.failures import network_failure
+from zooscope.predict.networks import load_network
 from zooscope.predict.shrink import Shrinking
-from zooscope.predict.tiling import DEFAULT_HALO_PX
+from zooscope.predict.tiling import DEFAULT_HALO_PX, AxisSize
 from zooscope.promise import refuse_broken_promise
 from zooscope.sample import as_image
+from zooscope.sources import find_package
 
 
 class Model:
@@ -31,17 +34,26 @@ class Model:
     package : what the package says of itself.
     weights_format : which of its weights run.
     device : "cpu" or "cuda:<index>".
+    padding : "bare", or "halo" where each image is padded as bioimageio.core does (`zooscope.padding`).
     """
 
     def __init__(
-        self, package: Package, *, weights: str | None = None, device: str = "cpu", decoder: str | None = None
+        self,
+        package: Package,
+        *,
+        weights: str | None = None,
+        device: str = "cpu",
+        decoder: str | None = None,
+        padding: str = BARE,
+        trust: bool = False,
     ) -> None:
         self.package = package
         self._decoder = decoder
-        self.weights_format = package.choose_weights(weights)
+        self.weights_format = package.choose_weights(weights, trust=trust)
         self.device = device
-        self._network = BACKENDS[self.weights_format](package.read_weights(self.weights_format), device=device)
-        self._processing = package.processing()
+        self.padding = padding
+        self._network = load_network(package, self.weights_format, device=device)
+        self._processing = package.processing(trust=trust)
         self._tiles = Shrinking()
 
     def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
@@ -49,16 +61,31 @@ class Model:
 
         The image is normalised as a whole, predicted in tiles where it is large, stitched, then postprocessed.
         """
-        ready, finish = self._processing.begin(to_channels(image, self.package.input.channels))
-        halo = self.package.output.halo_px or (DEFAULT_HALO_PX, DEFAULT_HALO_PX)
-        maps = self._tiles.predict(self._run, ready, sizes=self.package.input.sizes, halo=halo)
+        array, sizes = to_channels(image, self.package.input.channels), self.package.input.sizes
+        given, output = array.shape[1:], self.package.output
+        around = (output.halo_px or (0, 0)) if self.padding == HALO else (0, 0)
+        if any(around):
+            array = self._padded(array, around)
+            y, x = (AxisSize(size.minimum + 2 * n, size.step) for size, n in zip(sizes, around, strict=True))
+            sizes = (y, x)
+        ready, finish = self._processing.begin(array)
+        # valid convolutions need no halo: what they leave out is what they could not see
+        undeclared = 0 if min(output.margin_px) > 0 else DEFAULT_HALO_PX
+        halo = output.halo_px or (undeclared, undeclared)
+        maps = self._tiles.predict(self._run, ready, sizes=sizes, halo=halo, margin=output.margin_px)
         refuse_broken_promise(maps.shape, ready.shape, self.package)
-        return finish(maps)
+        maps = finish(maps)
+        return _cut(maps, given, around) if any(around) else maps
 
     @property
     def tile_px(self) -> int | None:
         """The largest tile once memory ran out; None while images are predicted as the policy says."""
         return self._tiles.tile_px
+
+    def padded_as(self, padding: str) -> AbstractContextManager["Model"]:
+        """The model itself, which pads its images so from now on."""
+        self.padding = padding
+        return nullcontext(self)
 
     def predict(self, array: NDArray[np.generic], axes: str = "yx", *, return_maps: bool = False, **params: Any) -> Any:
         """Label image int32 (y, x) of an image.
@@ -83,13 +110,20 @@ class Model:
         labels, _ = run_decoder(choice.id, decoder, maps, shape, **{**choice.params, **params})
         return (labels, maps) if return_maps else labels
 
+    def _padded(self, array: NDArray[np.generic], around: tuple[int, int]) -> NDArray[np.generic]:
+        """The image with a halo on every side, as bioimageio.core pads it: before it is normalised."""
+        given = self.package.input
+        value = {"constant_values": given.pad_value} if given.pad_mode == "constant" else {}
+        widths = [(0, 0), *((n, n) for n in around)]
+        return np.pad(array, widths, mode=given.pad_mode, **value)  # type: ignore[arg-type]
+
     def _run(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
         """One tile (c, y, x) through the network, whose axes may stand in another order."""
         axes = self.package.input.axes
-        batch = np.expand_dims(tile, 0) if "b" in axes else tile
-        source = ("b" if "b" in axes else "") + "cyx"
-        if "c" not in axes:
-            batch, source = batch.take(0, source.index("c")), source.replace("c", "")
+        source = "cyx" if "c" in axes else "yx"
+        batch = tile if "c" in axes else tile[0]
+        for letter in set(axes) - set("cyx"):
+            batch, source = batch[None], letter + source
         try:
             ordered = np.transpose(batch, [source.index(letter) for letter in axes])
             out = self._network(np.ascontiguousarray(ordered))
@@ -101,16 +135,23 @@ class Model:
 
 
 def load_model(
-    source: str | Path, *, weights: str | None = None, device: str = "auto", decoder: str | None = None
+    source: str | Path,
+    *,
+    weights: str | None = None,
+    device: str = "auto",
+    decoder: str | None = None,
+    trust: bool = False,
 ) -> Model:
     """Load a package for prediction in this process.
 
     Parameters
     ----------
-    source : a package (zip or folder), or the id of a shipped model (`zooscope list`).
-    weights : "torchscript" or "onnx"; the first that the package has by default.
+    source : a package (zip, folder, rdf.yaml, URL), an id of BioImage.IO, or of a shipped model (`zooscope list`).
+    weights : "torchscript", "onnx", "pytorch_state_dict" ...; by default the first that the package has, those that
+        run no Python of its own before the others.
     device : "auto", "cpu", "cuda" or "cuda:<index>".
     decoder : id of the decoder that `predict` uses in place of the package's own or the default.
+    trust : run the package's own Python, in this process: a state dict's architecture, `custom` operations.
 
     Raises
     ------
@@ -118,29 +159,34 @@ def load_model(
     """
     path = find_package(source)
     try:
-        return Model(open_package(path), weights=weights, device=resolve_device(device), decoder=decoder)
+        package = open_package(path)
+        model = Model(package, weights=weights, device=resolve_device(device), decoder=decoder, trust=trust)
+        if source not in plugins.names("models"):
+            model.padding = find_padding(package, model.weights_format, model.padded_as, decode_test(package)).name
+        return model
     except PackageError as error:
         raise PackageError(f"{path}: {error}") from error
 
 
-def find_package(source: str | Path) -> Path:
-    """Path of a package given by the id of a shipped model or by path; an id comes before a file of that name."""
-    if isinstance(source, str) and source in plugins.names("models"):
-        return plugins.load("models", source)()
-    path = Path(source)
-    if (path.is_file() and path.suffix == ".zip") or any((path / name).is_file() for name in RDF_NAMES):
-        return path
-    known = ", ".join(plugins.names("models"))
-    what = "is no package" if path.exists() else "does not exist"
-    raise UsageError(f"model '{source}' {what}: a .zip, a folder with {RDF_NAMES[0]}, or one of the shipped: {known}")
+def _cut(maps: NDArray[np.float32], shape: tuple[int, ...], around: tuple[int, int]) -> NDArray[np.float32]:
+    """Maps without what lies around an image of `shape`."""
+    kept = [slice(None)]
+    for size, length, n in zip(maps.shape[1:], shape, around, strict=True):
+        ratio = size / (length + 2 * n)  # a whole number, or one part of one, up to rounding
+        scale = Fraction(round(ratio)) if ratio >= 1 else Fraction(1, round(1 / ratio))
+        kept.append(slice(round(n * scale), round(n * scale) + math.ceil(length * scale)))
+    return np.ascontiguousarray(maps[tuple(kept)])
 
 
 def _channels_first(out: NDArray[np.float32], axes: str) -> NDArray[np.float32]:
     if out.ndim != len(axes):
         raise PackageError(f"its network answers with {out.ndim} dimensions; it declares '{axes}'")
-    index: Mapping[str, Any] = {"b": 0}
-    out = out[tuple(index.get(letter, slice(None)) for letter in axes)]
-    rest = axes.replace("b", "")
+    if any(size != 1 for letter, size in zip(axes, out.shape, strict=True) if letter in "zti"):
+        raise PackageError(
+            f"its network answers with shape {out.shape} of '{axes}'; images are 2D, so one z is expected"
+        )
+    out = out[tuple(slice(None) if letter in "cyx" else 0 for letter in axes)]
+    rest = "".join(letter for letter in axes if letter in "cyx")
     if "c" not in rest:
         out, rest = out[None], "c" + rest
     return out.transpose([rest.index(letter) for letter in "cyx"])

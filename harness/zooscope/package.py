@@ -1,82 +1,50 @@
 """A BioImage.IO package opened: what it says of itself, its digest, weights, processing. The network is in model.py."""
 
+import itertools
 import logging
-import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from zooscope.errors import PackageError
 from zooscope.package_files import PackageFiles, read_card, read_rdf
-from zooscope.predict.tiling import AxisSize
+from zooscope.package_operations import (
+    MAKES_OBJECTS,
+    DecoderChoice,
+    custom_operations,
+    decoder_of_operation,
+    read_decoder,
+)
+from zooscope.package_tensors import InputTensor, OutputTensor, input_tensor, output_tensor
+from zooscope.package_weights import FORMATS, RUNS_HERE, TRUSTED, Weights, find_weights, missing_runtime
 from zooscope.runkey import digest_of
 
-RUNS_HERE = ("torchscript", "onnx")
-"""Weights formats that run without the package's own Python, in order of preference."""
+_MAKERS = ("StardistPostprocessing2D", "CellposeFlowDynamics")
+"""bioimageio.core's classes of the operations that make objects."""
 
-_NEEDS = {
-    "keras_hdf5": "TensorFlow or Keras",
-    "keras_v3": "Keras",
-    "tensorflow_saved_model_bundle": "TensorFlow",
-    "tensorflow_js": "TensorFlow.js",
-    "pytorch_state_dict": "the package's own Python, which is not run",
-}
-_LETTERS = {"batch": "b", "channel": "c"}
 _SAY_NOTHING = ("description", "test_tensor", "sample_tensor")
 """Keys of a tensor's description that change no answer."""
-
-_MAKES_OBJECTS = ("stardist_postprocessing", "cellpose_flow_dynamics")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """One weights file inside the package; sha256 of the bytes that are there."""
-
-    member: str
-    sha256: str
-    size_bytes: int
-
-
-@dataclass(frozen=True)
-class InputTensor:
-    """The one input: `axes` as in "bcyx", allowed sizes of y and x, dtype that the package declares."""
-
-    id: str
-    axes: str
-    channels: int
-    sizes: tuple[AxisSize, AxisSize]
-    dtype: str
-
-
-@dataclass(frozen=True)
-class OutputTensor:
-    """The one output: `axes` as in "bcyx", halo in pixels of the image (None where undeclared)."""
-
-    id: str
-    axes: str
-    channels: int
-    halo_px: tuple[int, int] | None
-
-
-@dataclass(frozen=True)
-class DecoderChoice:
-    """A decoder with the parameters that are fixed; the others may be tuned."""
-
-    id: str
-    version: int
-    params: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Package:
-    """What a package says of itself. `digest` covers what it computes with: tensors, processing, decoder, weights.
+    """What a package says of itself.
 
-    `card` is its documentation's text, None where that is not in the package.
+    Attributes
+    ----------
+    digest : covers what it computes with: tensors, processing, decoder, TorchScript and ONNX weights (the others where
+        it has neither).
+    weights : those inside the package, in order of preference.
+    operation : the one that makes objects, which runs as a decoder: `decoder` holds its parameters.
+    custom : its operations that run its own Python.
+    card : its documentation's text, None where that is not in the package.
+    tests : names of its test input and output, as .npy.
     """
 
     path: Path
@@ -92,23 +60,77 @@ class Package:
     input: InputTensor
     output: OutputTensor
     decoder: DecoderChoice | None
+    operation: str | None
+    custom: tuple[str, ...]
     card: str | None = field(repr=False)
+    tests: tuple[str, str] | None = field(repr=False)
     description: Any = field(repr=False)
 
-    def choose_weights(self, wanted: str | None = None) -> str:
-        """The weights format to run: `wanted`, else the first of `RUNS_HERE` that the package has."""
-        runnable = [name for name in RUNS_HERE if name in self.weights]
+    def choose_weights(self, wanted: str | None = None, *, trust: bool = False) -> str:
+        """The weights format to run: `wanted`, else the first that the package has, those without Python before others.
+
+        Raises
+        ------
+        PackageError : no such weights, or they or an operation would run the package's own Python without `trust`.
+        """
+        runnable = [name for name in FORMATS if name in self.weights and missing_runtime(name) is None]
         if wanted and wanted not in runnable:
-            raise PackageError(f"has no {wanted} weights that run here, only {', '.join(runnable)}")
-        return wanted or runnable[0]
+            needs = missing_runtime(wanted) if wanted in self.weights else None
+            raise PackageError(
+                f"its {wanted} weights need {needs}, which is not installed"
+                if needs
+                else f"has no {wanted} weights that run here, only {', '.join(runnable)}"
+            )
+        chosen = wanted or runnable[0]
+        if not trust and (python := self.python(chosen)):
+            raise PackageError(f"runs the package's own Python, which --trust allows: {'; '.join(python)}")
+        return chosen
+
+    def python(self, weights_format: str) -> tuple[str, ...]:
+        """What of the package's own Python runs with a weights format: file and callable of each."""
+        if weights_format not in TRUSTED:
+            return self.custom
+        weights = self.weights[weights_format]
+        what = f"{weights.architecture}" if weights.architecture else f"what {weights.member} holds"
+        return (f"{what} ({weights_format})", *self.custom)
 
     def read_weights(self, weights_format: str) -> bytes:
         """Bytes of a weights file."""
-        return PackageFiles(self.path).read(self.weights[weights_format].member)
+        return self.read(self.weights[weights_format].member)
 
-    def processing(self) -> "Processing":
+    def read(self, member: str) -> bytes:
+        """Bytes of a file in the package."""
+        return PackageFiles(self.path).read(member)
+
+    def processing(self, *, trust: bool = False) -> "Processing":
         """The package's own pre- and postprocessing, for whole images."""
+        if self.custom and not trust:
+            raise PackageError(f"runs the package's own Python, which --trust allows: {'; '.join(self.custom)}")
         return Processing(self.description, self.input, self.output)
+
+    @property
+    def test_digest(self) -> str:
+        """Digest of the package's test tensors."""
+        names = self.tests or ()
+        files = PackageFiles(self.path)
+        return digest_of([files.sha256(name)[0] for name in names])
+
+    def test_tensors(self) -> tuple[xr.DataArray, NDArray[np.generic]]:
+        """The package's test input as an image, y, x or y, x, c, and the test output (c, y, x).
+
+        Raises
+        ------
+        PackageError : there are none, or they are not what the description declares.
+        """
+        if self.tests is None:
+            raise PackageError("it has no test tensors as .npy files")
+        given, expected = (
+            _channels_first(_npy(PackageFiles(self.path), name), axes, name)
+            for name, axes in zip(self.tests, (self.input.axes, self.output.axes), strict=True)
+        )
+        if len(given) == 1:
+            return xr.DataArray(given[0], dims=("y", "x")), expected
+        return xr.DataArray(np.moveaxis(given, 0, -1), dims=("y", "x", "c")), expected
 
 
 def open_package(path: Path) -> Package:
@@ -131,11 +153,12 @@ def _open(path: Path) -> Package:
     rdf = read_rdf(files)
     _refuse_early(rdf)
     description = _validated(files)
-    weights = _weights(files, rdf)
+    weights = find_weights(files, rdf, description)
     ours = _ours(rdf)
-    digest = digest_of(_computing_part(rdf, ours), {name: item.sha256 for name, item in weights.items()})
+    digest = digest_of(_computing_part(rdf, ours), _weights_part(weights))
     (input_descr,), (output_descr,) = description.inputs, description.outputs
-    _refuse_processing(input_descr.preprocessing, output_descr.postprocessing)
+    processing = input_descr.preprocessing, output_descr.postprocessing
+    operations = [str(item.id) for item in output_descr.postprocessing if str(item.id) in MAKES_OBJECTS]
     return Package(
         path=path,
         name=path.stem if path.is_file() else path.resolve().name,
@@ -147,10 +170,13 @@ def _open(path: Path) -> Package:
         training_data=_training_data(rdf, ours),
         size_bytes=max(item.size_bytes for item in weights.values()),
         weights=weights,
-        input=_input(input_descr),
-        output=_output(output_descr, input_descr, _tested_channels(files, rdf)),
-        decoder=_decoder(ours.get("decoder")),
+        input=input_tensor(input_descr),
+        output=output_tensor(output_descr, input_descr, _tested_channels(files, rdf)),
+        decoder=read_decoder(ours.get("decoder")) or decoder_of_operation(*processing),
+        operation=operations[0] if operations else None,
+        custom=custom_operations(*processing),
         card=read_card(files, rdf),
+        tests=_tests(rdf),
         description=description,
     )
 
@@ -182,23 +208,36 @@ class Processing:
         from bioimageio.spec.model.v0_5 import TensorId
 
         in_id, out_id = TensorId(self._input.id), TensorId(self._output.id)
-        dims = ("batch", "channel", "y", "x")
-        array = _cast(image[None], self._input.dtype)
+        dims = ("batch", "channel", *self._input.names, "y", "x")
+        out_dims = ("batch", "channel", *self._output.names, "y", "x")
+        array = _cast(_widened(image, len(dims)), self._input.dtype)
         # core's operations change the sample they are given, so each image gets its own
         sample = CoreSample(members={in_id: Tensor.from_numpy(array, dims=dims)}, stat={}, id=None)
         operations = self._operations()
+        # the one that makes objects, and what casts its labels, is left to a decoder
+        post = list(itertools.takewhile(lambda item: type(item).__name__ not in _MAKERS, operations.post))
         for operation in operations.pre:
             operation(sample)
-        ready = sample.members[in_id].data.transpose(*dims).to_numpy()[0]
+        ready = sample.members[in_id].data.transpose(*dims).to_numpy()
 
         def finish(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-            sample.members[out_id] = Tensor.from_numpy(maps[None], dims=dims)
-            for operation in operations.post:
+            sample.members[out_id] = Tensor.from_numpy(_widened(maps, len(out_dims)), dims=out_dims)
+            for operation in post:
                 operation(sample)
-            done = sample.members[out_id].data.transpose(*dims).to_numpy()[0]
-            return np.ascontiguousarray(done, np.float32)
+            done = sample.members[out_id].data.transpose(*out_dims).to_numpy()
+            return _narrowed(done)
 
-        return np.ascontiguousarray(ready, np.float32), finish
+        return _narrowed(ready), finish
+
+
+def _widened(array: NDArray[np.generic], ndim: int) -> NDArray[np.generic]:
+    """(c, y, x) -> (1, c, 1 ..., y, x) of so many dimensions."""
+    return array.reshape(1, array.shape[0], *[1] * (ndim - 4), *array.shape[1:])
+
+
+def _narrowed(array: NDArray[np.generic]) -> NDArray[np.float32]:
+    """(1, c, 1 ..., y, x) -> (c, y, x)."""
+    return np.ascontiguousarray(array.reshape(array.shape[1], *array.shape[-2:]), np.float32)
 
 
 def _cast(array: NDArray[np.generic], dtype: str) -> NDArray[np.generic]:
@@ -220,9 +259,10 @@ def _refuse_early(rdf: Mapping[str, Any]) -> None:
             f"takes {len(inputs)} inputs and gives {len(outputs)} outputs; one image in and one out is ranked"
         )
     formats = list(rdf.get("weights") or {})
-    if not set(formats) & set(RUNS_HERE):
-        needs = "; ".join(f"{name} needs {_NEEDS.get(name, 'a runtime that zooscope lacks')}" for name in formats)
-        raise PackageError(f"no TorchScript or ONNX weights: {needs or 'it has no weights at all'}")
+    needs = {name: missing_runtime(str(name)) for name in formats}
+    if not formats or all(needs.values()):
+        told = "; ".join(f"{name} needs {runtime}" for name, runtime in needs.items())
+        raise PackageError(f"no weights that run here: {told or 'it has no weights at all'}")
 
 
 def _validated(files: PackageFiles) -> Any:
@@ -243,24 +283,6 @@ def _validated(files: PackageFiles) -> Any:
     return description
 
 
-def _weights(files: PackageFiles, rdf: Mapping[str, Any]) -> dict[str, Weights]:
-    found: dict[str, Weights] = {}
-    for name in RUNS_HERE:
-        entry = rdf["weights"].get(name)
-        if not entry:
-            continue
-        member = str(entry.get("source", "")).removeprefix("./")
-        if member.startswith(("http://", "https://")):
-            raise PackageError(f"its {name} weights lie at a URL; only weights inside the package are run")
-        sha256, size_bytes = files.sha256(member)
-        if entry.get("sha256") not in (None, sha256):
-            raise PackageError(
-                f"its {name} weights are damaged: sha256 is {sha256[:12]}, it says {entry['sha256'][:12]}"
-            )
-        found[name] = Weights(member, sha256, size_bytes)
-    return found
-
-
 def _ours(rdf: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the description says to zooscope."""
     ours = (rdf.get("config") or {}).get("zooscope") or {}
@@ -275,20 +297,46 @@ def _computing_part(rdf: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str
     return {"format_version": rdf.get("format_version"), **tensors, "decoder": ours.get("decoder")}
 
 
+def _weights_part(weights: Mapping[str, Weights]) -> dict[str, str]:
+    """TorchScript and ONNX are twins and both stand for the model; a run with other weights names them in its key."""
+    plain = {name: item.sha256 for name, item in weights.items() if name in RUNS_HERE}
+    return plain or {name: item.digest for name, item in weights.items()}
+
+
+def _tests(rdf: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Names of the test tensors; before format 0.5 they stand apart from their tensors."""
+    found: list[str] = []
+    for tensors, apart in (("inputs", "test_inputs"), ("outputs", "test_outputs")):
+        named = (rdf.get(apart) or [None])[0] if apart in rdf else rdf[tensors][0].get("test_tensor")
+        name = str(named.get("source") if isinstance(named, Mapping) else named).removeprefix("./")
+        if not name.endswith(".npy") or "://" in name:
+            return None
+        found.append(name)
+    return found[0], found[1]
+
+
+def _npy(files: PackageFiles, name: str) -> NDArray[np.generic]:
+    try:
+        return files.array(name)
+    except (ValueError, OSError, EOFError) as error:
+        raise PackageError(f"its test tensor '{name}' cannot be read ({_one_line(error)})") from error
+
+
+def _channels_first(array: NDArray[np.generic], axes: str, name: str) -> NDArray[np.generic]:
+    """The first image of a test tensor, (c, y, x)."""
+    if array.ndim != len(axes) or array.size == 0:
+        raise PackageError(f"its test tensor '{name}' has shape {array.shape}; it declares '{axes}'")
+    array = array[tuple(slice(None) if letter in "cyx" else 0 for letter in axes)]
+    rest = "".join(letter for letter in axes if letter in "cyx")
+    if "c" not in rest:
+        array, rest = array[None], "c" + rest
+    return array.transpose([rest.index(letter) for letter in "cyx"])
+
+
 def _without_texts(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _without_texts(item) for key, item in value.items() if key not in _SAY_NOTHING}
     return [_without_texts(item) for item in value] if isinstance(value, list) else value
-
-
-def _refuse_processing(pre: Sequence[Any], post: Sequence[Any]) -> None:
-    for operation in (*pre, *post):
-        name = str(getattr(operation, "id", "?"))
-        if name == "custom":
-            what = getattr(operation.kwargs, "callable", "") or getattr(operation, "callable", "")
-            raise PackageError(f"its processing runs the package's own Python ('custom' {what}), which is not run")
-        if name in _MAKES_OBJECTS:
-            raise PackageError(f"its postprocessing '{name}' is not run yet; a package that gives the dense maps is")
 
 
 def _training_data(rdf: Mapping[str, Any], ours: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
@@ -313,59 +361,6 @@ def _tested_channels(files: PackageFiles, rdf: Mapping[str, Any]) -> int | None:
     except (ValueError, OSError) as error:
         raise PackageError(f"its test output '{name}' cannot be read ({_one_line(error)})") from error
     return shape[axes.index("c")] if len(shape) == len(axes) else None
-
-
-def _input(descr: Any) -> InputTensor:
-    axes, channels, sizes = _axes(descr, "input")
-    return InputTensor(str(descr.id), axes, channels, (_size(sizes["y"]), _size(sizes["x"])), descr.dtype)
-
-
-def _output(descr: Any, input_descr: Any, tested_channels: int | None) -> OutputTensor:
-    axes, channels, _ = _axes(descr, "output")
-    grid = {str(axis.id): axis.scale / _scale(input_descr, str(axis.id)) for axis in descr.axes if axis.type == "space"}
-    halos = {
-        id: math.ceil((getattr(axis, "halo", 0) or 0) * grid[id]) for axis in descr.axes if (id := str(axis.id)) in grid
-    }
-    halo = (halos["y"], halos["x"]) if halos["y"] or halos["x"] else None
-    return OutputTensor(str(descr.id), axes, tested_channels or channels, halo)
-
-
-def _scale(descr: Any, axis_id: str) -> float:
-    return next((float(axis.scale) for axis in descr.axes if str(axis.id) == axis_id), 1.0)
-
-
-def _axes(descr: Any, which: str) -> tuple[str, int, dict[str, Any]]:
-    letters, channels, sizes = "", 1, dict[str, Any]()
-    for axis in descr.axes:
-        letter = _LETTERS.get(axis.type, str(axis.id))
-        if letter not in ("b", "c", "y", "x"):
-            raise PackageError(f"its {which} has an axis '{axis.id}'; 2D images (batch, channel, y, x) are ranked")
-        if letter == "c":
-            channels = len(axis.channel_names)
-        if letter == "b" and (getattr(axis, "size", None) or 1) != 1:
-            raise PackageError(f"its {which} wants a batch of exactly {axis.size}")
-        letters += letter
-        sizes[letter] = getattr(axis, "size", None)
-    if not {"y", "x"} <= set(letters):
-        raise PackageError(f"its {which} has axes '{letters}'; y and x are expected")
-    return letters, channels, sizes
-
-
-def _size(size: Any) -> AxisSize:
-    if isinstance(size, int):
-        return AxisSize(size)
-    if hasattr(size, "min") and hasattr(size, "step"):
-        return AxisSize(int(size.min), int(size.step))
-    raise PackageError("its input's size depends on another axis; fixed and stepped sizes are run")
-
-
-def _decoder(raw: Any) -> DecoderChoice | None:
-    if raw is None:
-        return None
-    try:
-        return DecoderChoice(str(raw["id"]), int(raw["version"]), dict(raw.get("params") or {}))
-    except (KeyError, TypeError, ValueError) as error:
-        raise PackageError(f"config.zooscope.decoder needs id, version and params, but is {raw!r}") from error
 
 
 def _one_line(error: object) -> str:

@@ -21,7 +21,10 @@ class _Part(BaseModel):
 
 
 class ModelRecord(_Part):
-    """What was ranked: a package, a baseline, or label images made elsewhere."""
+    """What was ranked: a package, a baseline, or label images made elsewhere.
+
+    `padding` tells how it was found out whether a package wants its halo added around each image.
+    """
 
     name: str
     kind: Literal["package", "baseline", "labels"]
@@ -33,6 +36,8 @@ class ModelRecord(_Part):
     tags: list[str] = []
     training_data: list[dict[str, Any]] = []
     size_bytes: int | None = None
+    padding: str | None = None
+    card: str | None = None
 
 
 class DataRecord(_Part):

@@ -53,6 +53,7 @@ def evaluate(
     decoder: str | None = None,
     time_limit_s: float = TIME_LIMIT_S,
     memory_limit_gib: float | None = None,
+    trust: bool = False,
     reports: str | Path | None = None,
     progress: bool = False,
 ) -> pd.DataFrame:
@@ -64,10 +65,11 @@ def evaluate(
     dataset : a card's id, a folder of one's own, or a loaded data set with all its splits.
     split : the split to rank on; parameters are tuned on `validation` if the data set has one.
     device : "auto", "cpu", "cuda" or "cuda:<index>".
-    weights : "torchscript" or "onnx", where the package's first should not be taken.
+    weights : "torchscript", "onnx", "pytorch_state_dict" ..., where the package's first should not be taken.
     decoder : id of the decoder, where the package's own or the default should not be taken.
     time_limit_s : the longest that a model may take to open, or for one image.
     memory_limit_gib : the most memory that a model's process may hold; by default three quarters of the machine's.
+    trust : let packages run their own Python, each in its worker process.
     reports : folder that results are kept in; by default a folder of the cache.
 
     Returns
@@ -93,6 +95,7 @@ def evaluate(
         decoder=decoder,
         time_limit_s=time_limit_s,
         memory_limit_gib=memory_limit_gib,
+        trust=trust,
     )
     done = [run_row(row, results, progress=progress) for row in rows]
     # two files that compute the same (a zip and its folder) share one row
@@ -109,14 +112,15 @@ def plan_rows(
     decoder: str | None = None,
     time_limit_s: float = TIME_LIMIT_S,
     memory_limit_gib: float | None = None,
+    trust: bool = False,
 ) -> list[Row]:
     """The rows that a run consists of, in the order of the models."""
-    from zooscope.predict.backends import BACKENDS
+    from zooscope.package_weights import FORMATS
     from zooscope.predict.device import resolve_device
 
     device = resolve_device(device)
-    if weights not in (None, *BACKENDS):
-        raise UsageError(f"weights '{weights}' are not one of {', '.join(BACKENDS)}")
+    if weights not in (None, *FORMATS):
+        raise UsageError(f"weights '{weights}' are not one of {', '.join(FORMATS)}")
     if decoder is not None and decoder not in plugins.names("decoders"):
         raise UsageError(f"decoder '{decoder}' is not one of {', '.join(plugins.names('decoders'))}")
     for name, limit in (("time", time_limit_s), ("memory", memory_limit_gib)):
@@ -138,6 +142,7 @@ def plan_rows(
             device=device,
             time_limit_s=time_limit_s,
             memory_limit_gib=memory_limit_gib,
+            trust=trust,
         )
         tuning = tune.plan(found, validation)
         request = digest_of(

@@ -44,6 +44,7 @@ def verify(
     model: str | None = None,
     images: int = 3,
     device: str = "cpu",
+    trust: bool = False,
     progress: bool = False,
 ) -> Iterator[Finding]:
     """Findings about a row, as they are found; one of level "error" is a difference.
@@ -54,6 +55,7 @@ def verify(
     dataset : the data set, where it is not the card's id (a folder of one's own).
     model : the package, where the row's model is not a shipped one or a baseline.
     images : how many images to predict again, from the smallest to the largest; 0 for none.
+    trust : let the package run its own Python for that.
     """
     try:
         result = read_result(folder)
@@ -76,7 +78,7 @@ def verify(
         return
     yield from _scores(result, data, progress=progress)
     if images:
-        yield from _predictions(result, data, model, images, device, progress=progress)
+        yield from _predictions(result, data, model, images, device, trust=trust, progress=progress)
 
 
 def _data(result: Result, dataset: str | Path | Dataset | None) -> Generator[Finding, None, Dataset | None]:
@@ -125,7 +127,7 @@ def _scores(result: Result, data: Dataset, *, progress: bool) -> Iterator[Findin
 
 
 def _predictions(
-    result: Result, data: Dataset, model: str | None, images: int, device: str, *, progress: bool
+    result: Result, data: Dataset, model: str | None, images: int, device: str, *, trust: bool, progress: bool
 ) -> Iterator[Finding]:
     run = result.run
     name = model or _own_name(run["model"])
@@ -137,7 +139,7 @@ def _predictions(
         yield Finding("warning", "model", text)
         return
     try:
-        found = _same_contender(name, run["protocol"], device)
+        found = _same_contender(name, run["protocol"], device, trust=trust)
     except (PackageError, UsageError) as error:
         yield Finding("error", "model", f"{name}: {error}")
         return
@@ -186,12 +188,12 @@ def _own_name(model: Any) -> str | None:
     return str(model["name"]) if model["name"] in plugins.names("models") else None
 
 
-def _same_contender(name: str, protocol: Any, device: str) -> Contender:
+def _same_contender(name: str, protocol: Any, device: str, *, trust: bool) -> Contender:
     """The model, run as the row says."""
     if name.startswith("baseline:"):
         return contender(name)
     decoder = str(protocol.get("decoder", "")).partition("@")[0] or None
-    found = contender(name, weights=protocol.get("weights"), decoder=decoder, device=device)
+    found = contender(name, weights=protocol.get("weights"), decoder=decoder, device=device, trust=trust)
     if found.reason:
         raise PackageError(found.reason)
     return found

@@ -13,7 +13,7 @@ from zooscope.check import parity_limit
 from zooscope.data import Dataset
 from zooscope.metrics import measure
 from zooscope.model import Model
-from zooscope.package import RUNS_HERE
+from zooscope.package_weights import RUNS_HERE
 from zooscope.predict import tiling
 from zooscope.predict.tiling import spans
 from zooscope.sample import Sample

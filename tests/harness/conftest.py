@@ -1,10 +1,15 @@
-"""Small BioImage.IO packages made on the spot: networks in TorchScript that answer, lie, hang or crash."""
+"""Small BioImage.IO packages made on the spot: networks in TorchScript that answer, lie, hang or crash; a web
+server.
+"""
 
 import hashlib
 import io
+import threading
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +68,13 @@ class Cropped(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(x)[:, :, 8:-8, 8:-8]
+
+
+class Finer(nn.Module):
+    """Foreground at twice the image's resolution."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(torch.sigmoid(20 * (x - 0.3)), scale_factor=2.0, mode="nearest")
 
 
 class Scalar(nn.Module):
@@ -178,6 +190,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "channels-last": ChannelsLast,
     "nan": NotANumber,
     "cropped": Cropped,
+    "finer": Finer,
     "scalar": Scalar,
     "endless": Endless,
     "segfault": Segfault,
@@ -336,6 +349,48 @@ def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ZOOSCOPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("ZOOSCOPE_MIRROR", raising=False)
     return tmp_path / "cache"
+
+
+@dataclass
+class Server:
+    """What a web server has: bytes, a status, or a function that answers; and what it was asked for."""
+
+    address: str
+    files: dict[str, bytes | int | Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
+    requested: list[str] = field(default_factory=list)
+
+    def url(self, path: str) -> str:
+        """The URL of a path."""
+        return self.address + path
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A web server on this machine, for one test."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            running.requested.append(self.path)
+            found = running.files.get(self.path, 404)
+            if callable(found):
+                found(self)
+            elif isinstance(found, int):
+                self.send_error(found)
+            else:
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(found)))
+                self.end_headers()
+                self.wfile.write(found)
+
+        def log_message(self, *_: object) -> None: ...
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    running = Server(f"http://127.0.0.1:{http.server_port}")
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield running
+    http.shutdown()
+    http.server_close()
 
 
 def _npy(shape: tuple[int, ...]) -> bytes:

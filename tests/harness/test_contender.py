@@ -1,17 +1,21 @@
 """Contenders: packages and baselines behind one face, and who has seen the images that it is ranked on."""
 
+import json
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from zooscope import plugins
 from zooscope.baselines import find_baseline
 from zooscope.contender import baseline_ids, contender, trained_on
 from zooscope.data import Dataset
 from zooscope.data.card import find_card
 from zooscope.errors import UsageError
+from zooscope.runkey import PREDICT_VERSION, digest_of
 
 MakePackage = Callable[..., Path]
 
@@ -112,6 +116,27 @@ def test_a_name_that_does_not_exist_is_an_error(name: str):
 def test_all_baselines_are_contenders():
     assert baseline_ids() == ["baseline:otsu-watershed@1", "baseline:local-threshold@1"]
     assert all(contender(id).reason is None for id in baseline_ids())
+
+
+def committed() -> list[Path]:
+    root = Path(__file__).parents[2] / "reports" / "results"
+    return [path for path in sorted(root.rglob("run.json")) if json.loads(path.read_text())["status"] == "done"]
+
+
+@pytest.mark.parametrize("path", committed(), ids=lambda path: path.parents[1].name)
+def test_the_rows_in_git_are_still_found_by_their_request(path: Path, request: pytest.FixtureRequest):
+    run = json.loads(path.read_text())
+    if run["environment"]["versions"]["torch"] != version("torch"):
+        pytest.skip("another torch writes other TorchScript, which is a model of another digest")
+    name = run["model"].get("id") or run["model"]["name"]
+    if name not in (*plugins.names("models"), *baseline_ids()):
+        name = str(request.getfixturevalue("mirror") / "packages" / f"{name}.zip")
+    found = contender(name)
+    assert {**found.protocol, "predict_version": PREDICT_VERSION} == run["protocol"]
+    tuning = None if run["tuning"] is None else {k: v for k, v in run["tuning"].items() if k != "score"}
+    data, split = run["dataset"]["digest"], run["dataset"]["split"]
+    asked = digest_of(found.digest, data, split, dict(found.protocol), dict(found.params), tuning, PREDICT_VERSION)
+    assert asked == run["request"]
 
 
 DECLARED = "its training data is declared as "

@@ -10,13 +10,14 @@ import pytest
 import zooscope
 from zooscope.data import Dataset
 from zooscope.errors import DataError, PackageError, UsageError
-from zooscope.model import find_package
+from zooscope.model import Model
+from zooscope.sources import find_package
 
 MakePackage = Callable[..., Path]
 
 
 @pytest.fixture
-def model(make_package: MakePackage) -> zooscope.model.Model:  # type: ignore[name-defined]
+def model(make_package: MakePackage) -> Model:
     return zooscope.load_model(make_package("twice", channels_out=2), device="cpu")
 
 
@@ -117,7 +118,7 @@ def test_postprocessing_runs_on_the_stitched_maps(make_package: MakePackage, dem
     ("network", "reason"),
     [
         ("nan", "its answer holds NaN or infinity"),
-        ("cropped", "cropped maps cannot be stitched yet"),
+        ("cropped", "its answer to 256 px is 240 px: neither"),
         ("scalar", "its network answers with 1 dimensions; it declares 'bcyx'"),
         ("raises", "the network is out of order"),
     ],

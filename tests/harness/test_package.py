@@ -17,7 +17,7 @@ from zooscope.bundled import bundled
 from zooscope.data import Dataset
 from zooscope.errors import PackageError
 from zooscope.model import load_model
-from zooscope.package import Package, open_package
+from zooscope.package import DecoderChoice, Package, open_package
 from zooscope.package_files import file_digest
 from zooscope.predict.tiling import AxisSize
 
@@ -216,7 +216,7 @@ def test_the_digest_changes_with_the_decoders_parameters(make_package: MakePacka
 
 def test_keras_and_two_inputs_say_why_they_are_not_ranked(mirror: Path):
     assert refused(real(mirror, "pancreatic-phase-keras-v0.3.zip")) == (
-        "no TorchScript or ONNX weights: keras_hdf5 needs TensorFlow or Keras"
+        "no weights that run here: keras_hdf5 needs TensorFlow or Keras"
     )
     assert refused(real(mirror, "two-inputs-two-outputs-v0.5.zip")) == (
         "takes 2 inputs and gives 2 outputs; one image in and one out is ranked"
@@ -260,12 +260,11 @@ EVIL = b"raise SystemExit('this code ran')\n"
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"edit": python_weights}, "no TorchScript or ONNX weights: pytorch_state_dict needs the package's own Python"),
+        ({"edit": python_weights}, "not a valid BioImage.IO description: weights.pytorch_state_dict"),
         ({"edit": url_weights}, "its torchscript weights lie at a URL; only weights inside the package are run"),
         ({"edit": lambda rdf: rdf.pop("weights")}, "it has no weights at all"),
-        ({"edit": three_d}, "its input has an axis 'z'; 2D images"),
+        ({"edit": three_d}, "its input has an axis 'z' of 16; images are 2D, so of one"),
         ({"edit": batch_of_two}, "not a valid BioImage.IO description: inputs.0.axes.0.batch.size"),
-        ({"edit": custom, "files": {"evil.py": EVIL}}, "runs the package's own Python"),
         ({"edit": lambda rdf: rdf.pop("inputs")}, "takes 0 inputs and gives 1 outputs"),
         ({"edit": lambda rdf: rdf.pop("name")}, "not a valid BioImage.IO description"),
         ({"edit": lambda rdf: rdf.pop("format_version")}, "not a valid BioImage.IO description"),
@@ -297,9 +296,34 @@ def test_a_package_that_cannot_be_ranked_says_why(
     assert len(file_digest(path)) == 64
 
 
-def test_postprocessing_that_makes_objects_is_refused(make_package: MakePackage):
-    path = make_package("channels-last", channels_out=33, edit=stardist)
-    assert "its postprocessing 'stardist_postprocessing' is not run yet" in refused(path)
+def test_an_operation_that_makes_objects_is_a_decoder_with_its_parameters(make_package: MakePackage):
+    package = open_package(make_package("channels-last", channels_out=33, edit=stardist))
+    assert package.operation == "stardist_postprocessing"
+    assert package.decoder == DecoderChoice("stardist", 1, {"prob_threshold": 0.5, "nms_threshold": 0.4})
+
+
+def test_an_operation_of_another_border_says_so_and_one_for_volumes_is_refused(make_package: MakePackage):
+    def change(**kwargs: Any) -> Edit:
+        def edit(rdf: dict[str, Any]) -> None:
+            stardist(rdf)
+            rdf["outputs"][0]["postprocessing"][0]["kwargs"] |= kwargs
+
+        return edit
+
+    package = open_package(make_package("channels-last", channels_out=33, edit=change(b=[[0, 4], [1, 2]])))
+    assert package.decoder is not None
+    assert package.decoder.params["border_px"] == [[0, 4], [1, 2]]
+    volumes = change(grid=[1, 1, 1], anisotropy=[1, 1, 1])
+    assert "is that for volumes" in refused(make_package("channels-last", channels_out=33, edit=volumes))
+
+
+def test_an_operation_after_the_one_that_makes_objects_is_a_reason(make_package: MakePackage):
+    def twice(rdf: dict[str, Any]) -> None:
+        stardist(rdf)
+        rdf["outputs"][0]["postprocessing"].append({"id": "sigmoid"})
+
+    reason = refused(make_package("channels-last", channels_out=33, edit=twice))
+    assert "goes on after 'stardist_postprocessing' with 'sigmoid'" in reason
 
 
 def test_damaged_test_output_of_the_old_format_is_a_reason(make_package: MakePackage):
@@ -480,7 +504,7 @@ def test_opening_runs_nothing_of_a_package_and_asks_no_network(make_package: Mak
     assert done.stdout.splitlines() == [
         "file opened",
         "library opened",
-        "custom its processing runs the package's own Python ('custom' evil), which is not run",
+        "custom opened",
         "urls opened",
         "old opened",
         "in-a-folder opened",
@@ -514,8 +538,17 @@ def test_nothing_of_a_package_runs_when_it_is_opened(make_package: MakePackage):
         rdf["weights"] = {"pytorch_state_dict": weights, **rdf["weights"]}
 
     package = open_package(make_package(edit=architecture, files={"evil.py": EVIL}))
-    assert list(package.weights) == ["torchscript"]
+    assert list(package.weights) == ["torchscript", "pytorch_state_dict"]
     assert package.choose_weights() == "torchscript"
+
+
+def test_python_runs_only_with_trust_and_the_refusal_names_file_and_callable(make_package: MakePackage):
+    package = open_package(make_package(edit=custom, files={"evil.py": EVIL}))
+    with pytest.raises(PackageError, match=r"runs the package's own Python, which --trust allows: evil of evil\.py in"):
+        package.choose_weights()
+    with pytest.raises(PackageError, match="which --trust allows"):
+        package.processing()
+    assert package.choose_weights(trust=True) == "torchscript"
 
 
 def test_weights_that_are_not_there_cannot_be_chosen(make_package: MakePackage):

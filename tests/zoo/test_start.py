@@ -10,7 +10,7 @@ from zooscope import plugins
 from zooscope.data import Dataset
 from zooscope.data.folder import write_folder
 from zooscope.errors import UsageError
-from zooscope.model import find_package
+from zooscope.sources import find_package
 from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.packaging.card import model_card
 from zooscope_zoo.packaging.method_card import method_card

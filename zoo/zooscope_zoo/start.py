@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from zooscope.errors import UsageError
-from zooscope.model import find_package
 from zooscope.package_files import PackageFiles, read_rdf
+from zooscope.sources import find_package
 from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.training.run_folder import find_run
 

@@ -45,7 +45,7 @@ def _fetch(card: Card, source: Source, *, progress: bool) -> Path:
         urls = [source.url]
         if mirror.startswith(("http://", "https://")):
             urls.insert(0, f"{mirror.rstrip('/')}/{card.id}/{source.file}")
-        failures = [_download(url, target, source, progress=progress) for url in urls if not target.is_file()]
+        failures = [download(url, target, source.sha256, progress=progress) for url in urls if not target.is_file()]
     if not target.is_file():
         raise DataError(
             f"data set '{card.id}': {source.file} could not be fetched: {'; '.join(str(f) for f in failures)}. "
@@ -54,8 +54,8 @@ def _fetch(card: Card, source: Source, *, progress: bool) -> Path:
     return target
 
 
-def _download(url: str, target: Path, source: Source, *, progress: bool) -> str | None:
-    """Download to `target`, or say why that failed."""
+def download(url: str, target: Path, sha256: str | None, *, progress: bool = True) -> str | None:
+    """Download to `target`, whole and of that sha256, or say why that failed; nothing is left behind then."""
     import pooch  # pyright: ignore[reportMissingTypeStubs]
     from rich.console import Console
 
@@ -63,7 +63,7 @@ def _download(url: str, target: Path, source: Source, *, progress: bool) -> str 
     if progress:
         Console(stderr=True).print(f"downloading {url}", soft_wrap=True, highlight=False, markup=False)
     partial = target.parent / f".writing-{target.name}"
-    known = f"sha256:{source.sha256}" if source.sha256 else None
+    known = f"sha256:{sha256}" if sha256 else None
     try:
         partial.mkdir(exist_ok=True)
         downloader: Any = pooch.HTTPDownloader(progressbar=progress, timeout=60)

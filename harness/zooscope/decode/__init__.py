@@ -5,6 +5,7 @@ and `SEARCH`, the values of each parameter that tuning tries.
 """
 
 import inspect
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,6 +67,15 @@ def decoder_for(package: Package, wanted: str | None = None) -> DecoderChoice:
     return choice
 
 
+def decode_test(package: Package) -> Callable[[NDArray[np.float32], tuple[int, int]], Labels] | None:
+    """What makes labels of a package's maps as its own operation does; None where its test output are maps."""
+    if package.operation is None:
+        return None
+    choice = decoder_for(package)
+    decoder = find_decoder(choice.id, choice.version)
+    return lambda maps, shape: run_decoder(choice.id, decoder, maps, shape, **choice.params)[0]
+
+
 def run_decoder(
     id: str, decoder: Decoder, maps: NDArray[np.float32], shape: tuple[int, int], **params: Any
 ) -> tuple[Labels, Objects]:
@@ -78,6 +88,9 @@ def run_decoder(
 
 
 def parameters(decode: Any) -> dict[str, Any]:
-    """Keyword parameters of a decoder's or baseline's function with their defaults."""
+    """Keyword parameters of a decoder's or baseline's function with their defaults.
+
+    One whose default is None is left to the decoder, and stands in a run's key only when it is set.
+    """
     found = inspect.signature(decode).parameters.values()
     return {item.name: item.default for item in found if item.kind is inspect.Parameter.KEYWORD_ONLY}

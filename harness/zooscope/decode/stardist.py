@@ -13,7 +13,12 @@ SEARCH: dict[str, tuple[Any, ...]] = {
 
 
 def decode(
-    maps: NDArray[np.float32], shape: tuple[int, int], *, prob_threshold: float = 0.5, nms_threshold: float = 0.4
+    maps: NDArray[np.float32],
+    shape: tuple[int, int],
+    *,
+    prob_threshold: float = 0.5,
+    nms_threshold: float = 0.4,
+    border_px: Any = None,
 ) -> tuple[NDArray[np.int32], dict[str, NDArray[np.generic]]]:
     """Non-maximum suppression and painting by StarDist's own C++.
 
@@ -25,6 +30,8 @@ def decode(
         the ratio of `shape` to the maps' size.
     shape : (y, x) of the image.
     nms_threshold : largest overlap of two kept objects, as intersection over the smaller area.
+    border_px : no object has its centre so near the border of the maps, counted in their pixels: one number, or
+        ((top, bottom), (left, right)); StarDist's own 2 by default.
 
     Returns
     -------
@@ -36,7 +43,12 @@ def decode(
     prob, rays = maps[0], np.ascontiguousarray(np.moveaxis(maps[1:], 0, -1))
     grid = tuple(max(1, round(full / part)) for full, part in zip(shape, prob.shape, strict=True))
     points, scores, distances = non_maximum_suppression(
-        rays, prob, grid=grid, prob_thresh=prob_threshold, nms_thresh=nms_threshold
+        rays,
+        prob,
+        grid=grid,
+        prob_thresh=prob_threshold,
+        nms_thresh=nms_threshold,
+        b=2 if border_px is None else border_px,
     )
     painted = polygons_to_label(distances, points, shape=shape, prob=scores)
     visible = np.unique(painted)

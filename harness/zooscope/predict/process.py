@@ -42,6 +42,8 @@ class ModelProcess:
     time_limit_s : the longest that starting and opening, and each image, may take.
     memory_limit_gib : the most memory that the process, with all that it starts, may hold; by default a share of the
         machine's.
+    padding : "bare" or "halo" (`zooscope.padding`).
+    trust : let the package's own Python run there.
 
     Raises
     ------
@@ -56,7 +58,15 @@ class ModelProcess:
     """
 
     def __init__(
-        self, path: Path, *, weights: str, device: str, time_limit_s: float, memory_limit_gib: float | None = None
+        self,
+        path: Path,
+        *,
+        weights: str,
+        device: str,
+        time_limit_s: float,
+        memory_limit_gib: float | None = None,
+        padding: str = "bare",
+        trust: bool = False,
     ) -> None:
         self.tile_px: int | None = None
         self._limit = time_limit_s
@@ -80,7 +90,8 @@ class ModelProcess:
         try:
             with self._guard.at("starting", time_limit_s):
                 self._connection = self._accept()
-            order = {"path": str(path.resolve()), "weights": weights, "device": device}
+            order = {"weights": weights, "device": device, "padding": padding, "trust": trust}
+            order |= {"path": str(path.resolve())}
             if not self._ask(order, None, "opening the package")[0].get("ready"):
                 raise self._no_answer("opening the package", "not ready")
         except BaseException:

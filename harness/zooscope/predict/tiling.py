@@ -55,16 +55,27 @@ class Span:
     keep_end: int
 
 
-def spans(length: int, size: AxisSize, halo: int, *, largest_px: int | None = None) -> list[Span]:
+def spans(length: int, size: AxisSize, halo: int, margin: int = 0, *, largest_px: int | None = None) -> list[Span]:
     """Tiles along an axis of `length` pixels; starts below 0 and ends beyond `length` are to be padded.
 
     None is larger than `largest_px` (by default MAX_TILE_PX), unless the smallest allowed size is.
+
+    Parameters
+    ----------
+    margin : pixels that a network's answer lacks on each side of its tile, so tiles reach that far beyond the image.
+        Less than 0 where the answer reaches beyond its tile.
 
     Raises
     ------
     PackageError : a halo that leaves nothing of a tile.
     """
     largest_px = largest_px or MAX_TILE_PX
+    if margin > 0:
+        around = spans(length + 2 * margin, size, halo + margin, largest_px=largest_px)
+        return [
+            Span(span.start - margin, span.size, max(0, span.keep - margin), min(length, span.keep_end - margin))
+            for span in around
+        ]
     whole = size.at_least(length)
     if whole >= length and (whole <= max(largest_px, size.minimum) or not size.step):
         return [Span(-((whole - length) // 2 // size.align * size.align), whole, 0, length)]
@@ -85,15 +96,17 @@ def predict_tiled(
     *,
     sizes: tuple[AxisSize, AxisSize],
     halo: tuple[int, int],
+    margin: tuple[int, int] = (0, 0),
     largest_px: int | None = None,
 ) -> Array:
     """Run a network over an image tile by tile and stitch its maps.
 
     Parameters
     ----------
-    network : (c, y, x) of an allowed size -> (c', y * scale, x * scale).
+    network : (c, y, x) of an allowed size -> (c', (y - 2 * margin) * scale, (x - 2 * margin) * scale).
     image : (c, y, x), already normalised as a whole.
-    sizes, halo : of y and x; halo in pixels of the image.
+    sizes, halo, margin : of y and x; halo and margin in pixels of the image. The margin is what valid convolutions
+        leave out on each side.
     largest_px : of a tile; MAX_TILE_PX by default.
 
     Returns
@@ -104,9 +117,8 @@ def predict_tiled(
     ------
     PackageError : an answer that is no map, is cropped, or holds NaN.
     """
-    rows, columns = (
-        spans(n, size, h, largest_px=largest_px) for n, size, h in zip(image.shape[1:], sizes, halo, strict=True)
-    )
+    axes = zip(image.shape[1:], sizes, halo, margin, strict=True)
+    rows, columns = (spans(*axis, largest_px=largest_px) for axis in axes)
     padded, origin = _padded(image, rows, columns)
     canvas: Array | None = None
     scale = (Fraction(1), Fraction(1))
@@ -119,12 +131,16 @@ def predict_tiled(
             if not np.isfinite(out).all():
                 raise PackageError("its answer holds NaN or infinity")
             if canvas is None:
-                scale = _scale(out.shape[1], row.size), _scale(out.shape[2], column.size)
+                scale = _scale(out.shape[1], row.size, margin[0]), _scale(out.shape[2], column.size, margin[1])
                 shape = [math.ceil(n * s) for n, s in zip(image.shape[1:], scale, strict=True)]
                 canvas = np.empty((out.shape[0], *shape), np.float32)
-            elif out.shape != (canvas.shape[0], row.size * scale[0], column.size * scale[1]):
+            elif out.shape != (
+                canvas.shape[0],
+                (row.size - 2 * margin[0]) * scale[0],
+                (column.size - 2 * margin[1]) * scale[1],
+            ):
                 raise PackageError(f"its answer to a tile has shape {out.shape}, unlike its first one")
-            (to_y, from_y), (to_x, from_x) = _kept(row, scale[0]), _kept(column, scale[1])
+            (to_y, from_y), (to_x, from_x) = _kept(row, scale[0], margin[0]), _kept(column, scale[1], margin[1])
             canvas[:, to_y, to_x] = out[:, from_y, from_x]
     assert canvas is not None
     return canvas
@@ -137,15 +153,20 @@ def _padded(image: Array, rows: list[Span], columns: list[Span]) -> tuple[Array,
     return np.pad(image, [(0, 0), *pads], mode="reflect"), (rows[0].start, columns[0].start)
 
 
-def _scale(out: int, size: int) -> Fraction:
-    scale = Fraction(out, size)
+def _scale(out: int, size: int, margin: int) -> Fraction:
+    if size <= 2 * margin:
+        raise PackageError(f"its answer lacks {margin} px on each side, which leaves nothing of a tile of {size} px")
+    scale = Fraction(out, size - 2 * margin)
     if scale.numerator != 1 and scale.denominator != 1:
-        raise PackageError(f"its answer to {size} px is {out} px: cropped maps cannot be stitched yet")
+        declared = f" and lacks {margin} px on each side by its description" if margin else ""
+        raise PackageError(
+            f"its answer to {size} px is {out} px{declared}: neither its description's size nor a whole fraction of it"
+        )
     return scale
 
 
-def _kept(span: Span, scale: Fraction) -> tuple[slice, slice]:
+def _kept(span: Span, scale: Fraction, margin: int) -> tuple[slice, slice]:
     """Where a tile's kept part lies on the canvas, and where in the tile's answer."""
     begin, end = math.ceil(span.keep * scale), math.ceil(span.keep_end * scale)
-    shift = int(span.start * scale)
+    shift = int((span.start + margin) * scale)
     return slice(begin, end), slice(begin - shift, end - shift)

@@ -38,7 +38,8 @@ def serve(connection: Connection) -> None:
     """Open the package that the first message names, then answer images until the other side hangs up."""
     order, _ = receive(connection)
     try:
-        model = Model(open_package(Path(order["path"])), weights=order["weights"], device=order["device"])
+        options = {name: order[name] for name in ("weights", "device", "padding", "trust")}
+        model = Model(open_package(Path(order["path"])), **options)
     except Exception as error:
         send(connection, _failure(error))
         return

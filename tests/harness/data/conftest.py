@@ -1,10 +1,7 @@
 """A data set's surroundings, made small: an empty cache, a card, a web server, a folder of demo images."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,48 +54,6 @@ def write_card(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
-
-
-@dataclass
-class Server:
-    """What a web server has: bytes, a status, or a function that answers; and what it was asked for."""
-
-    address: str
-    files: dict[str, bytes | int | Callable[[BaseHTTPRequestHandler], None]] = field(default_factory=dict)
-    requested: list[str] = field(default_factory=list)
-
-    def url(self, path: str) -> str:
-        """The URL of a path."""
-        return self.address + path
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A web server on this machine, for one test."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            running.requested.append(self.path)
-            found = running.files.get(self.path, 404)
-            if callable(found):
-                found(self)
-            elif isinstance(found, int):
-                self.send_error(found)
-            else:
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(found)))
-                self.end_headers()
-                self.wfile.write(found)
-
-        def log_message(self, *_: object) -> None: ...
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    running = Server(f"http://127.0.0.1:{http.server_port}")
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    yield running
-    http.shutdown()
-    http.server_close()
 
 
 @pytest.fixture

@@ -1,7 +1,10 @@
 """stardist: what StarDist's own library makes of the same maps, and the labels that the maps were made of."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from skimage.segmentation import relabel_sequential
 from stardist.geometry import polygons_to_label, star_dist
 from stardist.nms import non_maximum_suppression
 from stardist.utils import edt_prob
@@ -87,3 +90,25 @@ def test_empty_maps_have_no_objects():
     assert labels.shape == (20, 30)
     assert labels.dtype == np.int32
     assert labels.max() == len(objects["score"]) == 0
+
+
+@pytest.mark.parametrize("border", [2, 0, 9, ((0, 12), (3, 0))], ids=str)
+@pytest.mark.parametrize("grid", [1, 2])
+def test_labels_are_those_of_bioimageios_own_operation(truth: np.ndarray, grid: int, border: Any):
+    from bioimageio.core.proc_ops import StardistPostprocessing2D
+    from bioimageio.core.sample import Sample
+    from bioimageio.core.tensor import Tensor
+    from bioimageio.spec.model.v0_5 import TensorId
+
+    maps, id = maps_of(truth, grid), TensorId("labels")
+    tensor = Tensor.from_numpy(np.moveaxis(maps, 0, -1)[None], dims=("batch", "y", "x", "channel"))
+    sample = Sample(members={id: tensor}, stat={}, id=None)
+    StardistPostprocessing2D(id, id, grid=(grid, grid), prob_threshold=0.6, nms_threshold=0.3, b=border, n_rays=RAYS)(
+        sample
+    )
+    theirs = relabel_sequential(sample.members[id].data.to_numpy()[0, ..., 0])[0]
+    ours, _ = decode(
+        maps, truth.shape, prob_threshold=0.6, nms_threshold=0.3, border_px=None if border == 2 else border
+    )
+    assert ours.max() > 20
+    np.testing.assert_array_equal(ours, theirs)

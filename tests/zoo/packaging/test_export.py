@@ -13,6 +13,7 @@ from skimage.segmentation import relabel_sequential
 
 import zooscope
 from zooscope.check import check
+from zooscope.contender import contender
 from zooscope.data import Dataset
 from zooscope.errors import DataError, UsageError, ZooscopeError
 from zooscope_zoo.packaging.export import Publisher, export
@@ -60,6 +61,18 @@ def test_with_postprocessing_a_process_without_zooscope_finds_the_objects_that_o
     assert set(found) == {"pytorch_state_dict", "torchscript", "onnx"}
     for name in found:
         theirs = relabel_sequential(found[name][0, ..., 0].astype(np.int32))[0]
+        np.testing.assert_array_equal(theirs, ours)
+
+
+def test_the_package_with_postprocessing_is_ranked_with_the_labels_of_the_one_without(
+    labels_package: Path, stardist_package: Path, demo: Dataset
+):
+    dense, whole = contender(str(stardist_package)), contender(str(labels_package))
+    assert (whole.protocol["decoder"], whole.params, whole.search) == ("stardist@1", dense.params, {})
+    models = [zooscope.load_model(path) for path in (stardist_package, labels_package)]
+    for sample in [sample for sample in demo if sample.axes == "yx"][:3]:
+        ours, theirs = (model.predict(sample.image.values) for model in models)
+        assert ours.max() > 3
         np.testing.assert_array_equal(theirs, ours)
 
 

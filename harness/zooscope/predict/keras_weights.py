@@ -1,0 +1,76 @@
+"""Keras and TensorFlow weights, where those are installed. They can hold Python, so only with trust."""
+
+import importlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooscope.data.archive import open_zip
+from zooscope.errors import PackageError
+from zooscope.predict.backends import Network
+
+_SUFFIXES = {"keras_hdf5": ".h5", "keras_v3": ".keras"}
+
+
+def keras_network(weights: bytes, weights_format: str) -> Network:
+    """A Keras model or a TensorFlow SavedModel (zipped). TensorFlow itself chooses the device.
+
+    Raises
+    ------
+    PackageError : weights that cannot be loaded.
+    """
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            call = _loaded(weights, weights_format, Path(folder))
+    except Exception as error:
+        raise PackageError(
+            f"its {weights_format} weights cannot be loaded ({type(error).__name__}: {_one_line(error)})"
+        ) from error
+
+    def run(batch: NDArray[np.generic]) -> NDArray[np.float32]:
+        out = call(batch)
+        if isinstance(out, dict):
+            out = list(out.values())
+        if isinstance(out, tuple | list):
+            if len(out) != 1:
+                raise PackageError(f"its network gives {len(out)} outputs; one is expected")
+            out = out[0]
+        return np.asarray(out, np.float32)
+
+    return run
+
+
+def _loaded(weights: bytes, weights_format: str, folder: Path) -> Any:
+    if weights_format == "tensorflow_saved_model_bundle":
+        return _saved_model(weights, folder)
+    path = folder / f"weights{_SUFFIXES[weights_format]}"
+    path.write_bytes(weights)
+    model = _keras().models.load_model(str(path), compile=False)
+    return lambda batch: model(batch, training=False)
+
+
+def _keras() -> Any:
+    try:
+        keras: Any = importlib.import_module("keras")
+    except ImportError:
+        keras = importlib.import_module("tensorflow").keras
+    return keras
+
+
+def _saved_model(weights: bytes, folder: Path) -> Any:
+    tensorflow: Any = importlib.import_module("tensorflow")
+    packed, unpacked = folder / "weights.zip", folder / "unpacked"
+    packed.write_bytes(weights)
+    with open_zip(packed) as archive:
+        archive.extractall(unpacked)
+    found = next(unpacked.rglob("saved_model.pb")).parent
+    signature = tensorflow.saved_model.load(str(found)).signatures["serving_default"]
+    name = next(iter(signature.structured_input_signature[1]))
+    return lambda batch: signature(**{name: tensorflow.constant(batch)})
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
