@@ -173,9 +173,8 @@ def run(
     for name in dataset:
         data = load_dataset(name)
         limits = {"time_limit_s": time_limit, "memory_limit_gib": memory_limit}
-        rows = plan_rows(
-            model, data, split=split, device=device, weights=weights, decoder=decoder, trust=trust, **limits
-        )
+        chosen = {"device": device, "weights": weights, "decoder": decoder, "trust": trust}
+        rows = plan_rows(model, data, split=split, **chosen, **limits)
         if dry_run:
             expected = ((row.contender.name, _expected(row, results)) for row in rows)
             told += [{"dataset": data.name, "split": split, "model": name, "expected": text} for name, text in expected]

@@ -84,7 +84,7 @@ def contender(
     shipped = model if model in plugins.names("models") else None
     limits = {"time_limit_s": time_limit_s, "memory_limit_gib": memory_limit_gib}
     try:
-        return _package(path, shipped, weights=weights, decoder=decoder, device=device, trust=trust, limits=limits)
+        return _package(path, shipped, weights=weights, decoder=decoder, device=device, limits=limits, trust=trust)
     except PackageError as error:
         from zooscope.package_files import file_digest
 
@@ -151,8 +151,8 @@ def _package(
     weights: str | None,
     decoder: str | None,
     device: str,
-    trust: bool,
     limits: Mapping[str, Any],
+    trust: bool,
 ) -> Contender:
     from zooscope.decode import decode_test, decoder_for, find_decoder, parameters, run_decoder
     from zooscope.package import open_package

@@ -77,15 +77,15 @@ class Model:
         maps = finish(maps)
         return _cut(maps, given, around) if any(around) else maps
 
-    def padded_as(self, padding: str) -> AbstractContextManager["Model"]:
-        """The model itself, which pads its images so from now on."""
-        self.padding = padding
-        return nullcontext(self)
-
     @property
     def tile_px(self) -> int | None:
         """The largest tile once memory ran out; None while images are predicted as the policy says."""
         return self._tiles.tile_px
+
+    def padded_as(self, padding: str) -> AbstractContextManager["Model"]:
+        """The model itself, which pads its images so from now on."""
+        self.padding = padding
+        return nullcontext(self)
 
     def predict(self, array: NDArray[np.generic], axes: str = "yx", *, return_maps: bool = False, **params: Any) -> Any:
         """Label image int32 (y, x) of an image.

@@ -1,6 +1,5 @@
 """A BioImage.IO package opened: what it says of itself, its digest, weights, processing. The network is in model.py."""
 
-import io
 import itertools
 import logging
 import warnings
@@ -113,7 +112,8 @@ class Package:
     def test_digest(self) -> str:
         """Digest of the package's test tensors."""
         names = self.tests or ()
-        return digest_of([PackageFiles(self.path).sha256(name)[0] for name in names])
+        files = PackageFiles(self.path)
+        return digest_of([files.sha256(name)[0] for name in names])
 
     def test_tensors(self) -> tuple[xr.DataArray, NDArray[np.generic]]:
         """The package's test input as an image, y, x or y, x, c, and the test output (c, y, x).
@@ -125,7 +125,7 @@ class Package:
         if self.tests is None:
             raise PackageError("it has no test tensors as .npy files")
         given, expected = (
-            _channels_first(_npy(self.read(name), name), axes, name)
+            _channels_first(_npy(PackageFiles(self.path), name), axes, name)
             for name, axes in zip(self.tests, (self.input.axes, self.output.axes), strict=True)
         )
         if len(given) == 1:
@@ -315,9 +315,9 @@ def _tests(rdf: Mapping[str, Any]) -> tuple[str, str] | None:
     return found[0], found[1]
 
 
-def _npy(content: bytes, name: str) -> NDArray[np.generic]:
+def _npy(files: PackageFiles, name: str) -> NDArray[np.generic]:
     try:
-        return np.load(io.BytesIO(content), allow_pickle=False)
+        return files.array(name)
     except (ValueError, OSError, EOFError) as error:
         raise PackageError(f"its test tensor '{name}' cannot be read ({_one_line(error)})") from error
 

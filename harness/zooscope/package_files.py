@@ -5,12 +5,14 @@ All of it is a stranger's: nothing is read that lies outside the package, and no
 
 import hashlib
 import io
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zooscope.bounded_yaml import MAX_BYTES as MAX_RDF_BYTES
 from zooscope.bounded_yaml import load_bounded
@@ -25,6 +27,9 @@ MAX_BYTES = 16 * 2**30
 """Of all files of a package together; the largest of the zoo have about one gigabyte."""
 
 MAX_CARD_BYTES = 2**20
+MAX_ARRAY_BYTES = 2**31
+"""Of a test tensor."""
+
 _FILE_KEYS = (
     "covers",
     "documentation",
@@ -84,13 +89,23 @@ class PackageFiles:
         ------
         PackageError : no such file. ValueError : no .npy file of numbers.
         """
+        return self._header(name)[0]
+
+    def array(self, name: str) -> NDArray[np.generic]:
+        """The array of an .npy file; errors as of `array_shape`, and ValueError where it is smaller than it says."""
+        shape, dtype = self._header(name)
+        if math.prod(shape) * dtype.itemsize > min(self._size(name), MAX_ARRAY_BYTES):
+            raise ValueError(f"it claims the shape {shape} of {dtype} in {self._size(name)} bytes")
+        return np.load(io.BytesIO(self.read(name)), allow_pickle=False)
+
+    def _header(self, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
         start = io.BytesIO(next(self._chunks(name), b""))
         version = np.lib.format.read_magic(start)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = header(start)
         if dtype.hasobject:
             raise ValueError("it holds Python objects")
-        return shape
+        return shape, dtype
 
     def rdf_name(self) -> str:
         """Name of the description; PackageError where there is none, or bioimageio.spec would take another one."""

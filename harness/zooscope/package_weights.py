@@ -1,6 +1,5 @@
 """Weights formats: which run here, what each needs, and which of them run a package's own Python."""
 
-import hashlib
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,7 +105,7 @@ def _architecture(files: PackageFiles, descr: Any) -> Architecture:
     source = str(getattr(descr.source, "path", descr.source)).removeprefix("./")
     if source.startswith(("http://", "https://")):
         raise PackageError("its architecture file lies at a URL; only files inside the package are run")
-    sha256 = hashlib.sha256(files.read(source)).hexdigest()
+    sha256, _ = files.sha256(source)
     if descr.sha256 not in (None, sha256):
         raise PackageError(f"its architecture file '{source}' is damaged: its sha256 is not the one in its description")
     return Architecture(str(descr.callable), dict(descr.kwargs), source, None, sha256)

@@ -439,6 +439,15 @@ def test_of_a_test_output_only_the_header_is_read(make_package: MakePackage, hea
         decoder_for(open_package(path))
 
 
+@pytest.mark.parametrize("shape", ["(1, 1, 1000000, 1000000)", "(1, 1, 64, 65)", "(1, 1, 9223372036854775807, 4)"])
+def test_a_test_tensor_smaller_than_it_says_is_not_made(make_package: MakePackage, shape: str):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(4 * 64 * 64)
+    package = open_package(make_package(files={"test_input.npy": content}))
+    with pytest.raises(PackageError, match=r"'test_input.npy' cannot be read \(it claims the shape"):
+        package.test_tensors()
+
+
 WATCHED = """
 import sys
 seen = []

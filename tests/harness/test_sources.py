@@ -198,7 +198,7 @@ def test_a_description_cannot_write_outside_its_folder(
         rdf["weights"]["torchscript"]["source"] = name
 
     url = serve_folder(server, make_package(edit=escape), "/zoo/tiny")
-    with pytest.raises(PackageError, match="would lie outside its folder; refused"):
+    with pytest.raises(PackageError, match="lies outside the package; refused"):
         find_package(url)
     assert not list(fresh_cache.rglob("outside.pt"))
 

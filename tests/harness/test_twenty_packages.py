@@ -47,7 +47,7 @@ REASONS = {
 }
 CRASHED = {"segfault", "hungry", "aborts", "exits", "hangs"}
 FOREIGN = {
-    "pancreatic-phase-keras-v0.3": "no TorchScript or ONNX weights: keras_hdf5 needs TensorFlow or Keras",
+    "pancreatic-phase-keras-v0.3": "no weights that run here: keras_hdf5 needs TensorFlow or Keras",
     "two-inputs-two-outputs-v0.5": "takes 2 inputs and gives 2 outputs; one image in and one out is ranked",
 }
 PLANTED = {
@@ -136,9 +136,14 @@ def folder(
             running = model_process(path, **options)
             running._limit = 1 if planted else 60
             return running
-        return nullcontext(Model(open_package(path), weights=options["weights"], device=options["device"]))
+        return nullcontext(_here(path, **options))
 
     return Folder(packages, open_somehow)
+
+
+def _here(path: Path, *, time_limit_s: float, memory_limit_gib: float | None, **options: Any) -> Model:
+    """The model in this process."""
+    return Model(open_package(path), **options)
 
 
 def _bomb(path: Path) -> Path:
@@ -209,7 +214,7 @@ def test_a_run_over_twenty_packages_ends_with_twenty_rows_or_reasons(
     assert not (tmp_path.parent / "evil.py").exists()
 
     # a second run computes nothing: no model is opened, no row written
-    monkeypatch.setattr(process, "ModelProcess", None)
+    monkeypatch.setattr(process, "ModelProcess", lambda *_, **__: pytest.fail("a model was opened again"))
     rows = files_of(reports / "results")
     again, same = run(folder, reports, monkeypatch, capsys)
     assert (again, same) == (3, board)
@@ -227,8 +232,8 @@ def test_the_four_foreign_packages_are_ranked_or_say_why_not(
 
     monkeypatch.setattr(threshold_components, "SEARCH", {"threshold": (0.5,), "min_size_px": (16,)})
 
-    def open_here(path: Path, *, weights: str, device: str, **_: Any) -> AbstractContextManager[Any]:
-        return nullcontext(Model(open_package(path), weights=weights, device=device))
+    def open_here(path: Path, **options: Any) -> AbstractContextManager[Any]:
+        return nullcontext(_here(path, **options))
 
     monkeypatch.setattr(process, "ModelProcess", open_here)
     code, board = run(Folder(packages, open_here), tmp_path / "reports", monkeypatch, capsys)

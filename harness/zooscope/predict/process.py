@@ -91,7 +91,8 @@ class ModelProcess:
             with self._guard.at("starting", time_limit_s):
                 self._connection = self._accept()
             order = {"weights": weights, "device": device, "padding": padding, "trust": trust}
-            if not self._ask({"path": str(path.resolve()), **order}, None, "opening the package")[0].get("ready"):
+            order |= {"path": str(path.resolve())}
+            if not self._ask(order, None, "opening the package")[0].get("ready"):
                 raise self._no_answer("opening the package", "not ready")
         except BaseException:
             self.close()

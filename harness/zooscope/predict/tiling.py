@@ -58,23 +58,24 @@ class Span:
 def spans(length: int, size: AxisSize, halo: int, margin: int = 0, *, largest_px: int | None = None) -> list[Span]:
     """Tiles along an axis of `length` pixels; starts below 0 and ends beyond `length` are to be padded.
 
+    None is larger than `largest_px` (by default MAX_TILE_PX), unless the smallest allowed size is.
+
     Parameters
     ----------
     margin : pixels that a network's answer lacks on each side of its tile, so tiles reach that far beyond the image.
         Less than 0 where the answer reaches beyond its tile.
-    largest_px : no tile is larger, unless the smallest allowed size is; MAX_TILE_PX by default.
 
     Raises
     ------
     PackageError : a halo that leaves nothing of a tile.
     """
+    largest_px = largest_px or MAX_TILE_PX
     if margin > 0:
         around = spans(length + 2 * margin, size, halo + margin, largest_px=largest_px)
         return [
             Span(span.start - margin, span.size, max(0, span.keep - margin), min(length, span.keep_end - margin))
             for span in around
         ]
-    largest_px = largest_px or MAX_TILE_PX
     whole = size.at_least(length)
     if whole >= length and (whole <= max(largest_px, size.minimum) or not size.step):
         return [Span(-((whole - length) // 2 // size.align * size.align), whole, 0, length)]
@@ -116,9 +117,8 @@ def predict_tiled(
     ------
     PackageError : an answer that is no map, is cropped, or holds NaN.
     """
-    rows, columns = (
-        spans(*axis, largest_px=largest_px) for axis in zip(image.shape[1:], sizes, halo, margin, strict=True)
-    )
+    axes = zip(image.shape[1:], sizes, halo, margin, strict=True)
+    rows, columns = (spans(*axis, largest_px=largest_px) for axis in axes)
     padded, origin = _padded(image, rows, columns)
     canvas: Array | None = None
     scale = (Fraction(1), Fraction(1))

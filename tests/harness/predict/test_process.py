@@ -429,7 +429,8 @@ def test_a_worker_says_what_failed_and_whether_it_was_the_package(
     monkeypatch.setattr(worker, "open_package", lambda path: path)
     serving = threading.Thread(target=worker.serve, args=(line[1],))
     serving.start()
-    wire.send(line[0], {"path": "a.zip", "weights": "onnx", "device": "cpu", "padding": "bare", "trust": False})
+    order = {"weights": "onnx", "device": "cpu", "padding": "bare", "trust": False}
+    wire.send(line[0], {"path": "a.zip", **order})
     assert wire.receive(line[0])[0] == {"ready": True}
     for _ in range(2):
         wire.send(line[0], {"axes": "yx"}, np.zeros((4, 4), np.uint8))
