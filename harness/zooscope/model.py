@@ -73,7 +73,8 @@ class Model:
         undeclared = 0 if min(output.margin_px) > 0 else DEFAULT_HALO_PX
         halo = output.halo_px or (undeclared, undeclared)
         maps = self._tiles.predict(self._run, ready, sizes=sizes, halo=halo, margin=output.margin_px)
-        refuse_broken_promise(maps.shape, ready.shape, self.package)
+        if self.package.operation is None:  # else what is declared are the objects that the operation makes
+            refuse_broken_promise(maps.shape, ready.shape, self.package)
         maps = finish(maps)
         return _cut(maps, given, around) if any(around) else maps
 
