@@ -302,6 +302,19 @@ def test_an_operation_that_makes_objects_is_a_decoder_with_its_parameters(make_p
     assert package.decoder == DecoderChoice("stardist", 1, {"prob_threshold": 0.5, "nms_threshold": 0.4})
 
 
+def test_cellposes_operation_is_our_decoder_of_flows(make_package: MakePackage):
+    kwargs = {"cellprob_threshold": -1.0, "flow_threshold": 0.6, "do_3D": False, "min_size": 20}
+
+    def flows(**changed: Any) -> Edit:
+        operation = {"id": "cellpose_flow_dynamics", "kwargs": kwargs | changed}
+        return lambda rdf: rdf["outputs"][0].update(postprocessing=[operation])
+
+    package = open_package(make_package(channels_out=3, edit=flows()))
+    params = {"cellprob_threshold": -1.0, "flow_threshold": 0.6, "min_size_px": 20}
+    assert package.decoder == DecoderChoice("cellpose-flows", 1, params)
+    assert "is that for volumes" in refused(make_package(channels_out=3, edit=flows(do_3D=True)))
+
+
 def test_an_operation_of_another_border_says_so_and_one_for_volumes_is_refused(make_package: MakePackage):
     def change(**kwargs: Any) -> Edit:
         def edit(rdf: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def keras_network(weights: bytes, weights_format: str) -> Network:
     """
     try:
         with tempfile.TemporaryDirectory() as folder:
-            call = _loaded(weights, weights_format, Path(folder))
+            call, to_numpy = _loaded(weights, weights_format, Path(folder))
     except Exception as error:
         raise PackageError(
             f"its {weights_format} weights cannot be loaded ({type(error).__name__}: {_one_line(error)})"
@@ -38,18 +39,21 @@ def keras_network(weights: bytes, weights_format: str) -> Network:
             if len(out) != 1:
                 raise PackageError(f"its network gives {len(out)} outputs; one is expected")
             out = out[0]
-        return np.asarray(out, np.float32)
+        return np.asarray(to_numpy(out), np.float32)
 
     return run
 
 
-def _loaded(weights: bytes, weights_format: str, folder: Path) -> Any:
+def _loaded(weights: bytes, weights_format: str, folder: Path) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """What answers a batch, and what makes an array of its answer."""
     if weights_format == "tensorflow_saved_model_bundle":
         return _saved_model(weights, folder)
     path = folder / f"weights{_SUFFIXES[weights_format]}"
     path.write_bytes(weights)
-    model = _keras().models.load_model(str(path), compile=False)
-    return lambda batch: model(batch, training=False)
+    keras = _keras()
+    model = keras.models.load_model(str(path), compile=False)
+    to_numpy = getattr(getattr(keras, "ops", None), "convert_to_numpy", np.asarray)  # Keras 3 has other backends too
+    return (lambda batch: model(batch, training=False)), to_numpy
 
 
 def _keras() -> Any:
@@ -60,7 +64,7 @@ def _keras() -> Any:
     return keras
 
 
-def _saved_model(weights: bytes, folder: Path) -> Any:
+def _saved_model(weights: bytes, folder: Path) -> tuple[Callable[..., Any], Callable[..., Any]]:
     tensorflow: Any = importlib.import_module("tensorflow")
     packed, unpacked = folder / "weights.zip", folder / "unpacked"
     packed.write_bytes(weights)
@@ -69,7 +73,7 @@ def _saved_model(weights: bytes, folder: Path) -> Any:
     found = next(unpacked.rglob("saved_model.pb")).parent
     signature = tensorflow.saved_model.load(str(found)).signatures["serving_default"]
     name = next(iter(signature.structured_input_signature[1]))
-    return lambda batch: signature(**{name: tensorflow.constant(batch)})
+    return (lambda batch: signature(**{name: tensorflow.constant(batch)})), np.asarray
 
 
 def _one_line(error: Exception) -> str:

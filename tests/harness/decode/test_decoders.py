@@ -105,7 +105,7 @@ def test_a_package_that_names_its_decoder_is_run_as_it_says(make_package: MakePa
 @pytest.mark.parametrize(
     ("config", "reason"),
     [
-        (named("magic"), "names the decoder 'magic', which is not one of boundary-watershed, stardist, thresh"),
+        (named("magic"), "names the decoder 'magic', which is not one of boundary-watershed, "),
         (named("stardist", 7), "names the decoder stardist@7, but stardist@1 is installed"),
         (named("stardist", colour=1), "gives decoder stardist the parameter 'colour', which it does not have"),
     ],
