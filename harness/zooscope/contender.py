@@ -168,7 +168,10 @@ def _package(
     found = find_decoder(choice.id, choice.version)
     opened = partial(ModelProcess, path, weights=chosen, device=device, trust=trust, **limits)
     # what is shipped was exported here, with test tensors of the bare network
-    padding = Padding() if shipped else find_padding(package, chosen, lambda n: opened(padding=n), decode_test(package))
+    padding = Padding()
+    if not shipped:
+        tests = decode_test(package)
+        padding = find_padding(package, chosen, lambda name: opened(padding=name), tests, limits=limits)
     return Contender(
         name=shipped or package.name,
         digest=package.digest,

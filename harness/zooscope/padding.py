@@ -5,7 +5,7 @@ network. The two answer differently near the border, and a package's test output
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -59,10 +59,13 @@ def find_padding(
     weights: str,
     open_with: Callable[[str], AbstractContextManager[Answers]],
     decode: Callable[[NDArray[np.float32], tuple[int, int]], NDArray[np.int32]] | None,
+    *,
+    limits: Mapping[str, float | None] | None = None,
 ) -> Padding:
     """The padding that reproduces a package's own test output; "bare" where neither does.
 
-    Measured once a package and weights format, then kept in the cache.
+    Measured once a package and weights format, then kept in the cache; where its process crashed or ran into the limits
+    of time or memory, until these are others.
 
     Parameters
     ----------
@@ -72,13 +75,16 @@ def find_padding(
     if package.output.halo_px is None:
         return Padding()
     key = digest_of(package.digest, package.test_digest, weights, VERSION)
-    known = cache_folder("padding") / f"{key}.json"
-    if known.is_file():
-        return Padding(**json.loads(known.read_text(encoding="utf-8")))
+    folder = cache_folder("padding")
+    known, crashed = folder / f"{key}.json", folder / f"{digest_of(key, dict(limits or {}))}.json"
+    for path in (known, crashed):
+        if path.is_file():
+            return Padding(**json.loads(path.read_text(encoding="utf-8")))
     try:
         found = _measured(package, open_with, decode)
     except (PackageError, WorkerError) as error:
         found = Padding(BARE, f"not found out: {error}"[:300])
+        known = crashed if isinstance(error, WorkerError) else known
     atomic.write_text(known, json.dumps(asdict(found)))
     return found
 

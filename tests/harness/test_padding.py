@@ -11,6 +11,7 @@ import xarray as xr
 
 from zooscope.contender import contender
 from zooscope.data import Dataset
+from zooscope.errors import WorkerError
 from zooscope.model import Model, load_model
 from zooscope.package import Package, open_package
 from zooscope.padding import Padding, difference_of_labels, find_padding
@@ -128,6 +129,22 @@ def test_a_package_without_a_halo_has_nothing_to_find_out(make_package: MakePack
     found = contender(str(make_package("convs")))
     assert "padding" not in found.about
     assert "padding" not in found.protocol
+
+
+def test_what_limits_kept_from_being_found_out_is_tried_again_with_others(halo_package: Path, fresh_cache: Path):
+    package, tries = open_package(halo_package), list[str]()
+
+    def hangs(padding: str) -> Any:
+        tries.append(padding)
+        raise WorkerError("took longer than 1 s at an image and was stopped")
+
+    for limit in (1, 1, 60):
+        found = find_padding(package, "torchscript", hangs, None, limits={"time_limit_s": limit})
+        assert found == Padding("bare", "not found out: took longer than 1 s at an image and was stopped")
+    assert len(tries) == 2, "once for each limit"
+    model = Model(package)
+    assert "not found out" not in find_padding(package, "torchscript", model.padded_as, None).why
+    assert "not found out" not in find_padding(package, "torchscript", hangs, None, limits={"time_limit_s": 1}).why
 
 
 def test_labels_differ_by_their_pixels_and_not_by_their_numbers():

@@ -31,7 +31,7 @@ def test_every_shipped_model_is_a_package_that_is_there():
         package = open_package(plugins.load("models", name)())
         assert package.decoder is not None, "its author tuned it"
         assert package.training_data
-        assert list(package.weights) == ["torchscript", "onnx"]
+        assert list(package.weights)[:2] == ["torchscript", "onnx"], "those that run without trust come first"
 
 
 @pytest.mark.parametrize("name", [name for name in plugins.names("models") if name != "nuclei-tiny"])
