@@ -1,9 +1,9 @@
 """Contenders: whatever can stand in a row of a leaderboard, a package or a baseline, behind one face."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,18 @@ class Predictor(Protocol):
     def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
         """Maps of one image."""
         ...
+
+
+def maps_of(predictor: Predictor, images: Iterable[xr.DataArray]) -> Iterator[tuple[NDArray[np.float32], float]]:
+    """(maps, seconds) of each image in order; a predictor that can work ahead of its images does."""
+    many = getattr(predictor, "maps_of", None)
+    if many is not None:
+        yield from many(images)
+        return
+    for image in images:
+        begin = time.perf_counter()
+        maps = predictor.maps(image)
+        yield maps, time.perf_counter() - begin
 
 
 @dataclass(frozen=True)
@@ -113,10 +125,8 @@ def trained_on(about: Mapping[str, Any], card: Card, *, split: str, digest: str 
 def _baseline(id: str) -> Contender:
     baseline = find_baseline(id)
 
-    def decode(maps: NDArray[np.float32], shape: tuple[int, int], **params: Any) -> Any:
-        return baseline.segment(maps[0], **params), {}
-
     from zooscope.decode import parameters
+    from zooscope.decode.named import NamedDecode
 
     return Contender(
         name=id.replace("baseline:", "baseline-").partition("@")[0],
@@ -126,7 +136,7 @@ def _baseline(id: str) -> Contender:
         params=parameters(baseline.segment),
         search=baseline.search,
         open=lambda: nullcontext(_Luminance()),
-        decode=decode,
+        decode=NamedDecode(id),
     )
 
 
@@ -141,7 +151,8 @@ class _Luminance:
 def _package(
     path: Path, shipped: str | None, *, weights: str | None, decoder: str | None, device: str, limits: Mapping[str, Any]
 ) -> Contender:
-    from zooscope.decode import decoder_for, find_decoder, parameters, run_decoder
+    from zooscope.decode import decoder_for, find_decoder, parameters
+    from zooscope.decode.named import NamedDecode
     from zooscope.package import open_package
     from zooscope.predict.device import device_class
     from zooscope.predict.process import ModelProcess
@@ -175,7 +186,7 @@ def _package(
         params=parameters(found.decode) | dict(choice.params),
         search={} if package.decoder and package.decoder.id == choice.id else found.SEARCH,
         open=lambda: ModelProcess(path, weights=chosen, device=device, **limits),
-        decode=partial(run_decoder, choice.id, found),
+        decode=NamedDecode(f"{choice.id}@{choice.version}"),
     )
 
 
