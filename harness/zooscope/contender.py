@@ -155,7 +155,7 @@ def _package(
     from zooscope.decode.named import NamedDecode
     from zooscope.package import open_package
     from zooscope.predict.device import device_class
-    from zooscope.predict.process import ModelProcess
+    from zooscope.predict.process import open_model
     from zooscope.predict.tiling import POLICY
 
     package = open_package(path)
@@ -185,7 +185,7 @@ def _package(
         },
         params=parameters(found.decode) | dict(choice.params),
         search={} if package.decoder and package.decoder.id == choice.id else found.SEARCH,
-        open=lambda: ModelProcess(path, weights=chosen, device=device, **limits),
+        open=lambda: open_model(path, weights=chosen, device=device, **limits),
         decode=NamedDecode(f"{choice.id}@{choice.version}"),
     )
 

@@ -70,7 +70,7 @@ def evaluate(
     model : one or several of: a package (zip or folder), a shipped model's id, `baseline:<name>@<version>`.
     dataset : a card's id, a folder of one's own, or a loaded data set with all its splits.
     split : the split to rank on; parameters are tuned on `validation` if the data set has one.
-    device : "auto", "cpu", "cuda" or "cuda:<index>".
+    device : "auto", "cpu", "cuda", "cuda:<index>", or several with commas between, each for a worker of its own.
     weights : "torchscript" or "onnx", where the package's first should not be taken.
     decoder : id of the decoder, where the package's own or the default should not be taken.
     time_limit_s : the longest that a model may take to open, or for one image.
@@ -119,9 +119,9 @@ def plan_rows(
 ) -> list[Row]:
     """The rows that a run consists of, in the order of the models."""
     from zooscope.predict.backends import BACKENDS
-    from zooscope.predict.device import resolve_device
+    from zooscope.predict.device import resolve_devices
 
-    device = resolve_device(device)
+    device = resolve_devices(device)
     if weights not in (None, *BACKENDS):
         raise UsageError(f"weights '{weights}' are not one of {', '.join(BACKENDS)}")
     if decoder is not None and decoder not in plugins.names("decoders"):

@@ -1,10 +1,11 @@
 """What running a package costs beside its bare network, and beside bioimageio.core's own ways to run it.
 
 All in one run, interleaved, on test images of DSB 2018 (256x256; reflected to 512x512 beforehand for the network that
-takes only that size). Every way but the bare network goes from an image to its maps, pre- and postprocessing included, and
+takes only that size). Every way but the bare network goes from an image to its maps, with pre- and postprocessing and
 without decoding: `maps` is a Model here, `process` a row's worker, `core` a pipeline created once, without its padding.
 """
 
+import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ from zooscope.model import Model, find_package
 from zooscope.package import open_package
 from zooscope.predict.process import ModelProcess
 
-THREADS, IMAGES, ROUNDS = 2, 20, 3
+THREADS, IMAGES, ROUNDS = 2, 10, 5
 FOREIGN = "unet2d-nuclei-broad-v0.5"
 Tile = NDArray[np.float32]
 
@@ -77,6 +78,7 @@ def test_the_network_is_what_costs(
             for way in ("core", "core_padded", "core_predict")
         },
     }
+    told["load_average"] = round(os.getloadavg()[0], 1)
     record(f"predict-{name}-{weights}", images=len(images), rounds=ROUNDS, threads=THREADS, **told)
 
 

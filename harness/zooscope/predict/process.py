@@ -226,6 +226,44 @@ class ModelProcess:
         return error
 
 
+class ModelProcesses:
+    """A package opened in several workers, which take turns with the images; a context manager."""
+
+    def __init__(self, path: Path, *, devices: Sequence[str], **options: Any) -> None:
+        with contextlib.ExitStack() as stack:
+            self._all = [stack.enter_context(ModelProcess(path, device=device, **options)) for device in devices]
+            self._stack = stack.pop_all()
+
+    @property
+    def tile_px(self) -> int | None:
+        """The smallest tile that any of them went down to; None while it is the policy's."""
+        return min((one.tile_px for one in self._all if one.tile_px), default=None)
+
+    def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
+        """Dense maps (c, y, x) of an image."""
+        return self._all[0].maps(image)
+
+    def maps_of(self, images: Iterable[xr.DataArray]) -> Iterator[tuple[NDArray[np.float32], float]]:
+        """(maps, seconds) of each image in order."""
+        return maps_in_order(self._all, images)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+
+def open_model(path: Path, *, device: str, **options: Any) -> ModelProcess | ModelProcesses:
+    """A package opened in a worker, or in one for each of several devices ("cuda:0,cuda:1")."""
+    devices = device.split(",")
+    if len(devices) == 1:
+        return ModelProcess(path, device=device, **options)
+    return ModelProcesses(path, devices=devices, **options)
+
+
 def maps_in_order(
     processes: Sequence[ModelProcess], images: Iterable[xr.DataArray]
 ) -> Iterator[tuple[NDArray[np.float32], float]]:
