@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OK, CHECK_FAILED, WRONG_USE, ROWS_FAILED = 0, 1, 2, 3
 
 Reports = Annotated[Path, typer.Option("--reports", help="Folder for results and leaderboards.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>; of a run also several: cuda:0,cuda:1.")]
 Weights = Annotated[
     str | None, typer.Option(help="torchscript, onnx, pytorch_state_dict ...; the package's first by default.")
 ]

@@ -1,9 +1,9 @@
 """Contenders: whatever can stand in a row of a leaderboard, a package or a baseline, behind one face."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,18 @@ class Predictor(Protocol):
     def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
         """Maps of one image."""
         ...
+
+
+def maps_of(predictor: Predictor, images: Iterable[xr.DataArray]) -> Iterator[tuple[NDArray[np.float32], float]]:
+    """(maps, seconds) of each image in order; a predictor that can work ahead of its images does."""
+    many = getattr(predictor, "maps_of", None)
+    if many is not None:
+        yield from many(images)
+        return
+    for image in images:
+        begin = time.perf_counter()
+        maps = predictor.maps(image)
+        yield maps, time.perf_counter() - begin
 
 
 @dataclass(frozen=True)
@@ -119,10 +131,8 @@ def trained_on(about: Mapping[str, Any], card: Card, *, split: str, digest: str 
 def _baseline(id: str) -> Contender:
     baseline = find_baseline(id)
 
-    def decode(maps: NDArray[np.float32], shape: tuple[int, int], **params: Any) -> Any:
-        return baseline.segment(maps[0], **params), {}
-
     from zooscope.decode import parameters
+    from zooscope.decode.named import NamedDecode
 
     return Contender(
         name=id.replace("baseline:", "baseline-").partition("@")[0],
@@ -132,7 +142,7 @@ def _baseline(id: str) -> Contender:
         params=parameters(baseline.segment),
         search=baseline.search,
         open=lambda: nullcontext(_Luminance()),
-        decode=decode,
+        decode=NamedDecode(id),
     )
 
 
@@ -154,19 +164,20 @@ def _package(
     limits: Mapping[str, Any],
     trust: bool,
 ) -> Contender:
-    from zooscope.decode import decode_test, decoder_for, find_decoder, parameters, run_decoder
+    from zooscope.decode import decode_test, decoder_for, find_decoder, parameters
+    from zooscope.decode.named import NamedDecode
     from zooscope.package import open_package
     from zooscope.package_weights import RUNS_HERE
     from zooscope.padding import HALO, Padding, find_padding
     from zooscope.predict.device import device_class
-    from zooscope.predict.process import ModelProcess
+    from zooscope.predict.process import open_model
     from zooscope.predict.tiling import POLICY
 
     package = open_package(path)
     chosen = package.choose_weights(weights, trust=trust)
     choice = decoder_for(package, decoder)
     found = find_decoder(choice.id, choice.version)
-    opened = partial(ModelProcess, path, weights=chosen, device=device, trust=trust, **limits)
+    opened = partial(open_model, path, weights=chosen, device=device, trust=trust, **limits)
     # what is shipped was exported here, with test tensors of the bare network
     padding = Padding()
     if not shipped:
@@ -202,7 +213,7 @@ def _package(
         },
         search={} if package.decoder and package.decoder.id == choice.id else found.SEARCH,
         open=lambda: opened(padding=padding.name),
-        decode=partial(run_decoder, choice.id, found),
+        decode=NamedDecode(f"{choice.id}@{choice.version}"),
     )
 
 

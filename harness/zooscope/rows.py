@@ -1,21 +1,26 @@
 """The straight path: samples -> maps -> labels -> records -> a row. Whatever was done before is not done again."""
 
+import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from numpy.typing import NDArray
 
 from zooscope import plugins, tune
 from zooscope.cache import cache_folder
-from zooscope.contender import Contender, Predictor, contender, trained_on
+from zooscope.contender import Contender, Predictor, contender, maps_of, trained_on
 from zooscope.data.dataset import Dataset, load_dataset
+from zooscope.decoding import Decoded, Decoders
 from zooscope.environment import environment
 from zooscope.errors import PackageError, UsageError, WorkerError
 from zooscope.progress import track
@@ -35,6 +40,7 @@ class Row:
     ----------
     request : key of what is asked, known before tuning; a finished row with it need not be computed.
     tuning : what is searched on the validation split, or None.
+    time_limit_s : the longest that decoding one image may take.
     """
 
     contender: Contender
@@ -42,6 +48,7 @@ class Row:
     validation: Dataset | None
     request: str
     tuning: Mapping[str, Any] | None
+    time_limit_s: float = TIME_LIMIT_S
 
 
 def evaluate(
@@ -65,7 +72,7 @@ def evaluate(
     model : one or several of: a package (zip or folder), a shipped model's id, `baseline:<name>@<version>`.
     dataset : a card's id, a folder of one's own, or a loaded data set with all its splits.
     split : the split to rank on; parameters are tuned on `validation` if the data set has one.
-    device : "auto", "cpu", "cuda" or "cuda:<index>".
+    device : "auto", "cpu", "cuda", "cuda:<index>", or several with commas between, each for a worker of its own.
     weights : "torchscript", "onnx", "pytorch_state_dict" ..., where the package's first should not be taken.
     decoder : id of the decoder, where the package's own or the default should not be taken.
     time_limit_s : the longest that a model may take to open, or for one image.
@@ -117,9 +124,9 @@ def plan_rows(
 ) -> list[Row]:
     """The rows that a run consists of, in the order of the models."""
     from zooscope.package_weights import FORMATS
-    from zooscope.predict.device import resolve_device
+    from zooscope.predict.device import resolve_devices
 
-    device = resolve_device(device)
+    device = resolve_devices(device)
     if weights not in (None, *FORMATS):
         raise UsageError(f"weights '{weights}' are not one of {', '.join(FORMATS)}")
     if decoder is not None and decoder not in plugins.names("decoders"):
@@ -152,7 +159,7 @@ def plan_rows(
         request = digest_of(
             found.digest, part.digest, split, dict(found.protocol), dict(found.params), tuning, PREDICT_VERSION
         )
-        rows.append(Row(found, part, validation, request, tuning))
+        rows.append(Row(found, part, validation, request, tuning, time_limit_s))
     _refuse_one_name_for_two(rows)
     return rows
 
@@ -245,13 +252,22 @@ class _Opened:
         self._contender, self._stack = contender, stack
         self._predictor: Predictor | None = None
 
-    def maps(self, image: Any) -> NDArray[np.float32]:
+    def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
         """Maps of one image."""
+        return self._open().maps(image)
+
+    def maps_of(self, images: Iterable[xr.DataArray]) -> Iterator[tuple[NDArray[np.float32], float]]:
+        """(maps, seconds) of each image in order."""
+        images = iter(images)
+        for first in images:
+            yield from maps_of(self._open(), itertools.chain([first], images))
+
+    def _open(self) -> Predictor:
         if self._predictor is None:
             if self._contender.open is None:
                 raise PackageError(self._contender.reason or "it cannot run")
             self._predictor = self._stack.enter_context(self._contender.open())
-        return self._predictor.maps(image)
+        return self._predictor
 
     @property
     def tile_px(self) -> int | None:
@@ -280,7 +296,7 @@ def _parameters(row: Row, predictor: Predictor, *, progress: bool) -> tuple[dict
         row.contender.digest, dict(row.contender.protocol), dict(row.contender.params), row.tuning, PREDICT_VERSION
     )
     samples = track(row.validation, f"tuning {row.contender.name}", len(row.validation), show=progress)
-    params, score = tune.tune(row.contender, predictor, samples, key=key)
+    params, score = tune.tune(row.contender, predictor, samples, key=key, time_limit_s=row.time_limit_s)
     return {**row.contender.params, **params}, {**row.tuning, "score": round(score, 6)}
 
 
@@ -292,12 +308,30 @@ def _predict(
         raise PackageError(row.contender.reason)
     assert row.contender.decode is not None
     missing = [id for id in row.data.ids if not predictions.has(id)]
-    for id in track(missing, f"predicting {row.contender.name}", len(missing), show=progress):
-        sample = row.data[id]
-        begin = time.perf_counter()
-        try:
-            labels, objects = row.contender.decode(predictor.maps(sample.image), sample.target.shape, **params)
-        except (PackageError, WorkerError) as error:
-            error.args = (f"{error} (image {id})",) if len(row.data) > 1 and id != missing[0] else error.args
-            raise
-        predictions.put(id, labels, objects, time.perf_counter() - begin)
+    shapes = deque[tuple[int, int]]()
+
+    def images() -> Iterator[xr.DataArray]:
+        for id in missing:
+            sample = row.data[id]
+            shapes.append(sample.target.shape)
+            yield sample.image
+
+    def keep(id: str, network_s: float, done: Decoded) -> None:
+        predictions.put(id, done.labels, done.objects, network_s + done.seconds)
+
+    decoders = Decoders(row.contender.decode, time_limit_s=row.time_limit_s)
+    id = ""
+    try:
+        with decoders:
+            maps_in_order = maps_of(predictor, images())
+            for id in track(missing, f"predicting {row.contender.name}", len(missing), show=progress):
+                try:
+                    maps, seconds = next(maps_in_order)
+                except (PackageError, WorkerError):
+                    decoders.finish()  # an error of an image before this one comes first
+                    raise
+                decoders.decode(id, maps, shapes.popleft(), params, keep=partial(keep, id, seconds))
+    except (PackageError, WorkerError) as error:
+        failed = decoders.failed or id
+        error.args = (f"{error} (image {failed})",) if len(row.data) > 1 and failed != missing[0] else error.args
+        raise

@@ -2,17 +2,21 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
+
+import xarray as xr
 
 from zooscope import atomic
 from zooscope.cache import cache_folder
-from zooscope.contender import Contender, Predictor
+from zooscope.contender import Contender, Predictor, maps_of
 from zooscope.data.dataset import Dataset
-from zooscope.metrics import find_metric, measure
+from zooscope.decoding import Decoders
+from zooscope.decoding.pool import cores
+from zooscope.decoding.scores import OBJECTIVE
 from zooscope.sample import Sample
-
-OBJECTIVE = "ap.per-image@1"
 
 
 def plan(contender: Contender, validation: Dataset | None) -> dict[str, Any] | None:
@@ -24,39 +28,42 @@ def plan(contender: Contender, validation: Dataset | None) -> dict[str, Any] | N
 
 
 def tune(
-    contender: Contender, predictor: Predictor, samples: Iterable[Sample], *, key: str
+    contender: Contender, predictor: Predictor, samples: Iterable[Sample], *, key: str, time_limit_s: float = 600
 ) -> tuple[dict[str, Any], float]:
     """The parameters with the best objective, and that objective.
 
-    Every combination is tried on each image's maps; of equally good ones the first in the order of the search wins.
+    Each image's maps are asked for once, and every combination is tried on them, several images at a time; of equally
+    good ones the first in the order of the search wins.
 
     Parameters
     ----------
     key : of model, validation data and search; each image's scores are kept under it, so a killed tuning goes on.
+    time_limit_s : the longest that one combination may take on one image, on average.
     """
     assert contender.decode is not None
     combinations = [
         dict(zip(contender.search, values, strict=True)) for values in itertools.product(*contender.search.values())
     ]
-    folder = cache_folder("tuning", key)
+    tried = [{**contender.params, **params} for params in combinations]
+    folder, ids, asked = cache_folder("tuning", key), list[str](), deque[Sample]()
+
+    def images() -> Iterator[xr.DataArray]:
+        for sample in samples:
+            ids.append(sample.id)
+            if not (folder / f"{sample.id}.json").is_file():
+                asked.append(sample)
+                yield sample.image
+
+    def keep(id: str, scores: list[float]) -> None:
+        atomic.write_text(folder / f"{id}.json", json.dumps(scores))
+
+    with Decoders(contender.decode, processes=cores(), time_limit_s=time_limit_s * len(tried)) as decoders:
+        for maps, _ in maps_of(predictor, images()):
+            sample = asked.popleft()
+            decoders.score(sample.id, maps, sample.target, tried, keep=partial(keep, sample.id))
     totals = [0.0] * len(combinations)
-    count = 0
-    for sample in samples:
-        done = folder / f"{sample.id}.json"
-        if not done.is_file():
-            maps = predictor.maps(sample.image)
-            scores = [_score(contender, maps, sample, {**contender.params, **params}) for params in combinations]
-            atomic.write_text(done, json.dumps(scores))
-        totals = [total + score for total, score in zip(totals, json.loads(done.read_text()), strict=True)]
-        count += 1
+    for id in ids:
+        scores = json.loads((folder / f"{id}.json").read_text())
+        totals = [total + score for total, score in zip(totals, scores, strict=True)]
     best = max(range(len(totals)), key=lambda index: totals[index])
-    return combinations[best], totals[best] / count
-
-
-def _score(contender: Contender, maps: Any, sample: Sample, params: Mapping[str, Any]) -> float:
-    import numpy as np
-
-    assert contender.decode is not None
-    labels, _ = contender.decode(maps, sample.target.shape, **params)
-    record = {name: np.array([value]) for name, value in measure(labels, sample.target).items()}
-    return find_metric(OBJECTIVE).reduce(record)
+    return combinations[best], totals[best] / len(ids)

@@ -24,6 +24,19 @@ def resolve_device(name: str) -> str:
     return f"cuda:{int(index or 0)}"
 
 
+def resolve_devices(names: str) -> str:
+    """Devices by names with commas between ("cuda:0,cuda:1"), each as `resolve_device` gives it, in the same form.
+
+    Raises
+    ------
+    UsageError : a device that there is not, or devices of two kinds, whose answers would be mixed in a row.
+    """
+    devices = [resolve_device(name.strip()) for name in names.split(",")]
+    if len({device_class(device) for device in devices}) > 1:
+        raise UsageError(f"devices '{names}' are of two kinds; a row is predicted on one")
+    return ",".join(devices)
+
+
 def device_class(device: str) -> str:
-    """What of a device can change an answer, for a run's key: "cpu" or "cuda"."""
-    return device.partition(":")[0]
+    """What of a device (or several) can change an answer, for a run's key: "cpu" or "cuda"."""
+    return device.partition(",")[0].partition(":")[0]

@@ -1,6 +1,8 @@
 """A model in a process of its own: what crashes, hangs or eats memory there costs that model its row, nothing else."""
 
 import contextlib
+import itertools
+import math
 import os
 import secrets
 import signal
@@ -8,6 +10,9 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Listener
@@ -23,7 +28,7 @@ from zooscope.errors import PackageError, WorkerError, ZooscopeError
 from zooscope.predict.guard import Guard
 from zooscope.predict.memory import GIB, default_limit_gib
 from zooscope.predict.tail import Tail
-from zooscope.predict.wire import MAX_BYTES, receive, send
+from zooscope.predict.wire import MAX_BYTES, SEND_AHEAD, receive, send
 
 WORKER = ("-P", "-m", "zooscope.predict.worker")
 """Arguments of the interpreter. -P: what lies in the current folder is data, never to be imported."""
@@ -73,10 +78,13 @@ class ModelProcess:
         memory_gib = memory_limit_gib or default_limit_gib()
         self._max_bytes = min(MAX_BYTES, int(memory_gib * GIB))
         self._connection: Any = None
+        self._begun: deque[tuple[int, int]] = deque()
         key = secrets.token_bytes(32)
         self._listener = Listener(("localhost", 0), authkey=key)
         command = [sys.executable, *WORKER, str(self._listener.address[1]), str(os.getpid())]
-        env = {**os.environ, "ZOOSCOPE_WORKER_KEY": key.hex(), "PYTHONFAULTHANDLER": "1"}
+        # threads that wait by spinning slow a network tenfold where another process needs their core
+        env = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+        env |= {"ZOOSCOPE_WORKER_KEY": key.hex(), "PYTHONFAULTHANDLER": "1"}
         # a session of its own: its whole group can be ended, and it has no terminal to write to
         self._process = subprocess.Popen(
             command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -100,14 +108,31 @@ class ModelProcess:
 
     def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
         """Dense maps (c, y, x) of an image, as `Model.maps` gives them."""
+        self.begin(image)
+        return self.end()[0]
+
+    def maps_of(self, images: Iterable[xr.DataArray]) -> Iterator[tuple[NDArray[np.float32], float]]:
+        """(maps, seconds) of each image in order; the next image is sent before the last one's maps are there."""
+        return maps_in_order([self], images)
+
+    def begin(self, image: xr.DataArray) -> None:
+        """Send an image; at most `SEND_AHEAD` may lie there without having been asked for by `end`."""
         about = {"axes": "".join(str(dim) for dim in image.dims)}
-        answer, array = self._ask(about, image.values, "an image")
-        wrong = _why_no_map(array, (image.sizes["y"], image.sizes["x"]))
+        self._begun.append((image.sizes["y"], image.sizes["x"]))
+        with self._line("an image"):
+            send(self._connection, about, image.values)
+
+    def end(self) -> tuple[NDArray[np.float32], float]:
+        """Maps of the first image that was begun, and the seconds that the worker took for them."""
+        shape = self._begun.popleft()
+        answer, array = self._hear("an image")
+        wrong = _why_no_map(array, shape)
         if array is None or wrong:
             raise self._no_answer("an image", wrong)
         if isinstance(tile_px := answer.get("tile_px"), int):
             self.tile_px = tile_px
-        return array.astype(np.float32, copy=False)
+        seconds = answer.get("seconds")
+        return array.astype(np.float32, copy=False), float(seconds) if isinstance(seconds, int | float) else math.nan
 
     def close(self) -> None:
         """End the process and all that it started, kindly first."""
@@ -154,19 +179,30 @@ class ModelProcess:
         self, message: dict[str, Any], array: NDArray[np.generic] | None, what: str
     ) -> tuple[dict[str, Any], NDArray[Any] | None]:
         """The worker's answer, a message and its array."""
-        try:
-            with self._guard.at(what, self._limit):
-                send(self._connection, message, array)
-                answer, out = receive(self._connection, max_bytes=self._max_bytes)
-        except (EOFError, ConnectionError):
-            raise self._death(what) from None
-        except (ValueError, OSError) as error:
-            raise (self._death(what) if self._ended() else self._no_answer(what, str(error))) from error
+        with self._line(what):
+            send(self._connection, message, array)
+        return self._hear(what)
+
+    def _hear(self, what: str) -> tuple[dict[str, Any], NDArray[Any] | None]:
+        """The worker's next answer."""
+        with self._line(what):
+            answer, out = receive(self._connection, max_bytes=self._max_bytes)
         if "reason" in answer:
             reason = _plain(str(answer["reason"]))
             error = WorkerError(reason) if answer.get("crashed") else PackageError(reason)
             raise self._with_log(error, timeout_s=0.1)
         return answer, out
+
+    @contextmanager
+    def _line(self, what: str) -> Generator[None]:
+        """The line to the worker, used within the time limit; what goes wrong there is told as what became of it."""
+        try:
+            with self._guard.at(what, self._limit):
+                yield
+        except (EOFError, ConnectionError):
+            raise self._death(what) from None
+        except (ValueError, OSError) as error:
+            raise (self._death(what) if self._ended() else self._no_answer(what, str(error))) from error
 
     def _hang_up(self) -> None:
         """Wake whoever waits for the worker, also where a stray process holds the other end open."""
@@ -202,6 +238,66 @@ class ModelProcess:
         """The error with the end of what the worker printed; waits for the end of that, but not longer than told."""
         error.log = self._tail.text(timeout_s=timeout_s)
         return error
+
+
+class ModelProcesses:
+    """A package opened in several workers, which take turns with the images; a context manager."""
+
+    def __init__(self, path: Path, *, devices: Sequence[str], **options: Any) -> None:
+        with contextlib.ExitStack() as stack:
+            self._all = [stack.enter_context(ModelProcess(path, device=device, **options)) for device in devices]
+            self._stack = stack.pop_all()
+
+    @property
+    def tile_px(self) -> int | None:
+        """The smallest tile that any of them went down to; None while it is the policy's."""
+        return min((one.tile_px for one in self._all if one.tile_px), default=None)
+
+    def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
+        """Dense maps (c, y, x) of an image."""
+        return self._all[0].maps(image)
+
+    def maps_of(self, images: Iterable[xr.DataArray]) -> Iterator[tuple[NDArray[np.float32], float]]:
+        """(maps, seconds) of each image in order."""
+        return maps_in_order(self._all, images)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+
+def open_model(path: Path, *, device: str, **options: Any) -> ModelProcess | ModelProcesses:
+    """A package opened in a worker, or in one for each of several devices ("cuda:0,cuda:1")."""
+    devices = device.split(",")
+    if len(devices) == 1:
+        return ModelProcess(path, device=device, **options)
+    return ModelProcesses(path, devices=devices, **options)
+
+
+def maps_in_order(
+    processes: Sequence[ModelProcess], images: Iterable[xr.DataArray]
+) -> Iterator[tuple[NDArray[np.float32], float]]:
+    """(maps, seconds) of each image in order, from workers that take turns; each has `SEND_AHEAD` images at a time.
+
+    Whoever stops asking, or meets an error, ends the workers: answers that nobody took are still under way.
+    """
+    begun: deque[ModelProcess] = deque()
+    try:
+        for process, image in zip(itertools.cycle(processes), images, strict=False):
+            process.begin(image)
+            begun.append(process)
+            if len(begun) == SEND_AHEAD * len(processes):
+                yield begun.popleft().end()
+        while begun:
+            yield begun.popleft().end()
+    except BaseException:
+        for process in processes:
+            process.close()
+        raise
 
 
 def _why_no_map(array: NDArray[Any] | None, image: tuple[int, int]) -> str:

@@ -4,7 +4,7 @@ import os
 import threading
 from typing import IO
 
-KEPT_BYTES = 4000
+KEPT_BYTES = 8000
 """How much of the end is kept by default."""
 
 

@@ -14,6 +14,10 @@ MAX_BYTES = 16 * 2**30
 _MAX_MESSAGE_BYTES = 2**20
 
 
+SEND_AHEAD = 2
+"""Images that a worker has at a time: one in its network, one that waits for it."""
+
+
 def send(connection: Connection, message: dict[str, Any], array: NDArray[np.generic] | None = None) -> None:
     """Send a message and, if given, an array."""
     about = None if array is None else {"dtype": array.dtype.str, "shape": list(array.shape)}

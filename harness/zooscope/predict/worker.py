@@ -5,6 +5,7 @@ Started by `predict.process`; run as `python -P -m zooscope.predict.worker PORT 
 
 import contextlib
 import os
+import queue
 import signal
 import sys
 import threading
@@ -20,7 +21,7 @@ import xarray as xr
 from zooscope.errors import WorkerError, ZooscopeError
 from zooscope.model import Model
 from zooscope.package import open_package
-from zooscope.predict.wire import receive, send
+from zooscope.predict.wire import SEND_AHEAD, receive, send
 
 
 def main() -> None:
@@ -44,18 +45,26 @@ def serve(connection: Connection) -> None:
         send(connection, _failure(error))
         return
     send(connection, {"ready": True})
-    while True:
+    waiting: queue.Queue[xr.DataArray | None] = queue.Queue(SEND_AHEAD)
+    threading.Thread(target=_read_ahead, args=(connection, waiting), daemon=True).start()
+    while (image := waiting.get()) is not None:
+        begin = time.perf_counter()
         try:
-            message, array = receive(connection)
-        except EOFError:
-            return
-        assert array is not None
-        try:
-            maps = model.maps(xr.DataArray(array, dims=tuple(message["axes"])))
+            maps = model.maps(image)
         except Exception as error:
             send(connection, _failure(error))
         else:
-            send(connection, {"tile_px": model.tile_px}, maps)
+            send(connection, {"tile_px": model.tile_px, "seconds": time.perf_counter() - begin}, maps)
+
+
+def _read_ahead(connection: Connection, waiting: "queue.Queue[xr.DataArray | None]") -> None:
+    """Take the next images off the line while the network works; None when the other side has hung up."""
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            message, array = receive(connection)
+            assert array is not None
+            waiting.put(xr.DataArray(array, dims=tuple(message["axes"])))
+    waiting.put(None)
 
 
 def _failure(error: Exception) -> dict[str, Any]:

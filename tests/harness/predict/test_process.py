@@ -440,3 +440,39 @@ def test_a_worker_says_what_failed_and_whether_it_was_the_package(
     line[0].close()
     serving.join(timeout=10)
     assert not serving.is_alive()
+
+
+def test_two_workers_give_the_maps_of_all_images_in_order(make_package: MakePackage, demo: Dataset):
+    package, images = make_package("convs"), [sample.image for sample in demo if sample.axes == "yx"][:5]
+    here = load_model(package, device="cpu")
+    with process.open_model(
+        package, weights="torchscript", device="cpu,cpu", time_limit_s=60, memory_limit_gib=None
+    ) as workers:
+        found = list(workers.maps_of(images))
+        assert len(found) == 5
+        for image, (maps, seconds) in zip(images, found, strict=True):
+            np.testing.assert_allclose(maps, here.maps(image), atol=1e-6)
+            assert 0 < seconds < 60
+        assert len({one._process.pid for one in workers._all}) == 2
+
+
+def test_whoever_stops_asking_leaves_no_answer_under_way(
+    opened: Callable[..., ModelProcess], make_package: MakePackage
+):
+    running = opened(make_package())
+    images = [xr.DataArray(np.full((64, 64), value, np.float32), dims=("y", "x")) for value in range(4)]
+    answers = running.maps_of(images)
+    next(answers)
+    answers.close()
+    assert running._process.poll() is not None
+
+
+def test_devices_are_named_with_commas_and_are_of_one_kind():
+    from zooscope.errors import UsageError
+    from zooscope.predict.device import device_class, resolve_devices
+
+    assert resolve_devices("cpu, cpu") == "cpu,cpu"
+    assert device_class("cpu,cpu") == "cpu"
+    assert device_class("cuda:0,cuda:1") == "cuda"
+    with pytest.raises(UsageError, match="device 'tpu' is not one of"):
+        resolve_devices("cpu,tpu")

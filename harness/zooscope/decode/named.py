@@ -1,0 +1,28 @@
+"""A decoder by its name: what another process can be told to run."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooscope.decode import Labels, Objects, find_decoder, run_decoder
+
+
+@dataclass(frozen=True)
+class NamedDecode:
+    """Calls the decoder `<id>@<version>`, or the baseline `baseline:<name>@<version>`, of that name.
+
+    A baseline's "maps" are the gray image itself.
+    """
+
+    name: str
+
+    def __call__(self, maps: NDArray[np.float32], shape: tuple[int, int], **params: Any) -> tuple[Labels, Objects]:
+        """Labels int32 of `shape` (y, x), and their objects; PackageError where the maps are not what it needs."""
+        if self.name.startswith("baseline:"):
+            from zooscope.baselines import find_baseline
+
+            return find_baseline(self.name).segment(maps[0], **params), {}
+        id, _, version = self.name.partition("@")
+        return run_decoder(id, find_decoder(id, int(version)), maps, shape, **params)

@@ -1,0 +1,73 @@
+"""The process that decoders run in: takes maps, gives labels or scores, until its input ends.
+
+Started by `zooscope.decoding.process`; run as `python -P -m zooscope.decoding.worker`.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zooscope.decode.named import NamedDecode
+from zooscope.decoding.line import Line
+from zooscope.errors import ZooscopeError
+from zooscope.predict import wire
+
+Array = NDArray[np.generic]
+
+
+def main() -> None:
+    """Answer on what was standard output; whatever else prints goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asked, which then ends this one
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    np.seterr(all="ignore")
+    line = Line(sys.stdin.buffer, answers)
+    while True:
+        try:
+            message, maps = wire.receive(cast(Any, line))
+            truth = wire.receive(cast(Any, line))[1] if "combinations" in message else None
+        except EOFError:
+            return
+        try:
+            answer, arrays = _answer(message, cast(Any, maps), cast(Any, truth))
+        except Exception as error:
+            answer, arrays = {"reason": _reason(error)}, []
+        wire.send(cast(Any, line), answer, arrays[0] if arrays else None)
+        for array in arrays[1:]:
+            wire.send(cast(Any, line), {}, array)
+
+
+def _answer(
+    message: Mapping[str, Any], maps: NDArray[np.float32], truth: NDArray[np.int32] | None
+) -> tuple[dict[str, Any], list[Array]]:
+    decode = NamedDecode(message["decoder"])
+    if truth is not None:
+        from zooscope.decoding.scores import objective
+
+        return {"scores": [objective(decode, maps, truth, params) for params in message["combinations"]]}, []
+    begin = time.perf_counter()
+    height, width = message["shape"]
+    labels, objects = decode(maps, (height, width), **message["params"])
+    seconds = time.perf_counter() - begin
+    numbers = [name for name, values in objects.items() if values.dtype.kind in "uif"]
+    texts = {name: values.tolist() for name, values in objects.items() if name not in numbers}
+    answer = {"seconds": seconds, "order": list(objects), "columns": numbers, "texts": texts}
+    return answer, [labels, *(objects[name] for name in numbers)]
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, ZooscopeError):
+        traceback.print_exception(error)
+    text = " ".join(str(error).split())[:300]
+    return str(error) if isinstance(error, ZooscopeError) else f"its decoder failed: {type(error).__name__}: {text}"
+
+
+if __name__ == "__main__":
+    main()
