@@ -119,7 +119,7 @@ def test_several_channels_need_one_to_be_chosen(make_package: MakePackage, tmp_p
     (done,) = predict_files(package, paths, tmp_path / "out", device="cpu", channel=1)
     assert done.path.name == "a.tif"
     np.testing.assert_array_equal(tifffile.imread(done.path), load_model(package, device="cpu").predict(image // 2))
-    with pytest.raises(UsageError, match="--channel 2: .* has 2 channels, counted from 0"):
+    with pytest.raises(UsageError, match=r"--channel 2: .* has 2 channels, counted from 0"):
         list(predict_files(package, paths, tmp_path / "other", device="cpu", channel=2))
 
 

@@ -57,5 +57,7 @@ def support(
     """Pixels (y, x) that can belong to objects or seeds; what is not connected in it is decoded apart.
 
     A watershed floods each connected part of its mask by itself; a seed is one object also where it leaves the mask.
+    Only on plateaus of the boundary, equal to the last bit, may scikit-image share out pixels otherwise: the order in
+    which it floods pixels of one height depends on all that is in its queue.
     """
     return (maps[0] > threshold) | (maps[0] - maps[1] > seed_threshold)
