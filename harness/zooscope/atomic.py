@@ -10,11 +10,18 @@ from pathlib import Path
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`; a reader sees the old file or the new one, never a part."""
+    with new_file(path) as building:
+        building.write_bytes(content)
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Generator[Path]:
+    """A temporary file that becomes `path` when the block ends well, and vanishes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+    os.close(handle)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        yield Path(name)
         _readable(Path(name), 0o666)
         Path(name).replace(path)
     except BaseException as error:

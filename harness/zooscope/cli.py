@@ -258,30 +258,40 @@ def report(
 @app.command()
 def predict(
     package: str,
-    images: Annotated[list[Path], typer.Argument(help="Image files or folders of them (TIFF, PNG, JPEG, BMP, NPY).")],
+    images: Annotated[
+        list[str],
+        typer.Argument(help="Images, folders of them or patterns: TIFF, PNG, JPEG, BMP, NPY, zarr and OME-Zarr."),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the label images.")],
     device: Device = "auto",
     weights: Weights = None,
     decoder: DecoderName = None,
     trust: Trust = False,
-    overwrite: Annotated[bool, typer.Option(help="Replace label images that are there already.")] = False,
+    channel: Annotated[int | None, typer.Option(help="Which of several channels, counted from 0.")] = None,
+    axes: Annotated[
+        str | None,
+        typer.Option(help="Axes of files that do not tell them: t, z, c (channel), y, x, s (red, green, blue)."),
+    ] = None,
+    format: Annotated[str, typer.Option(help="tiff or ome-zarr.")] = "tiff",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace label images that are there already.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep label images that are there; do the others.")] = False,
 ) -> None:
     """Segment images with a package: writes <name>.tif label images, never over existing ones unless told."""
     from zooscope.files import predict_files
 
-    done = predict_files(
-        package,
-        images,
-        output,
-        device=device,
-        weights=weights,
-        decoder=decoder,
-        trust=trust,
-        overwrite=overwrite,
-        progress=True,
-    )
-    for path, objects in done:
-        typer.echo(f"{path}: {objects} objects")
+    options = {"device": device, "weights": weights, "decoder": decoder, "trust": trust, "axes": axes}
+    options |= {"channel": channel, "format": format, "overwrite": overwrite, "resume": resume}
+    failed = False
+    for done in predict_files(package, images, output, **options, progress=True):
+        failed |= bool(done.reason)
+        if done.reason:
+            typer.echo(f"zooscope: {done.reason}", err=True)
+        else:
+            typer.echo(f"{done.path}: {done.objects} objects")
+    if failed:
+        raise typer.Exit(ROWS_FAILED)
 
 
 @app.command()

@@ -1,55 +1,166 @@
 """Predict image files with a package and write label images."""
 
+import math
+import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from zooscope import atomic
-from zooscope.errors import UsageError
-from zooscope.imagefile import SUFFIXES, encode_tiff, read_image, smallest_labels
-from zooscope.model import load_model
+import numpy as np
+
+from zooscope.errors import DataError, PackageError, UsageError
+from zooscope.labelfile import SUFFIX, write_labels
+from zooscope.model import Model, load_model
+from zooscope.predict.large import LARGE_PX, DiskCanvas, PlaneCanvas, goes_by_blocks, predict_large
 from zooscope.progress import track
+from zooscope.stack import READS, Stack, open_stack
+from zooscope.zarrpixels import is_zarr
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one image.
+
+    Attributes
+    ----------
+    image, path : its file, and that of its labels.
+    objects : how many, in all planes together; None where nothing was predicted.
+    reason : why it failed, one line that names the image; "" where it did not.
+    """
+
+    image: Path
+    path: Path
+    objects: int | None = None
+    reason: str = ""
 
 
 def predict_files(
     package: str | Path,
-    images: Sequence[Path],
+    images: Sequence[str | Path],
     output: Path,
     *,
     device: str = "auto",
     weights: str | None = None,
     decoder: str | None = None,
     trust: bool = False,
+    axes: str | None = None,
+    channel: int | None = None,
+    format: str = "tiff",
     overwrite: bool = False,
+    resume: bool = False,
     progress: bool = False,
-) -> Iterator[tuple[Path, int]]:
-    """Write `<output>/<stem>.tif`, a label image, for every image; yield its path and number of objects.
+) -> Iterator[Outcome]:
+    """Write a label image, `<output>/<name>.tif` or `.ome.zarr`, for every image; yield what became of each.
 
-    A folder among `images` stands for the images in it.
+    Each plane of a stack is predicted on its own, its objects numbered from 1; the label image has the stack's axes and
+    pixel size. An image that cannot be read or predicted costs nothing but its own labels.
+
+    Parameters
+    ----------
+    images : files, zarr folders, folders of either, and patterns with *, ? or **.
+    axes, channel : of `open_stack`.
+    format : "tiff" or "ome-zarr".
+    overwrite, resume : label images that are there are replaced, or left as they are; else they are an error.
 
     Raises
     ------
-    UsageError : two images of one name, or a label image that is there already; found before anything is predicted.
-    DataError : an image that cannot be read. PackageError : a package that cannot run here.
+    UsageError : nothing found, two images of one name, or a label image that is there already; found before anything
+        is predicted. PackageError : a package that cannot run here.
     """
-    images = [file for path in images for file in (_images_in(path) if path.is_dir() else [path])]
-    targets = [output / f"{path.stem}.tif" for path in images]
-    for path, target in zip(images, targets, strict=True):
+    if format not in SUFFIX:
+        raise UsageError(f"format '{format}' is not one of {', '.join(SUFFIX)}")
+    if overwrite and resume:
+        raise UsageError("--overwrite replaces what is there and --resume keeps it; only one of them can be meant")
+    found = [file for image in images for file in _images_at(image)]
+    targets = [output / f"{_name(path)}{SUFFIX[format]}" for path in found]
+    for path, target in zip(found, targets, strict=True):
         if targets.count(target) > 1:
             raise UsageError(f"{path}: another image would be written to {target} too")
         if target.resolve() == path.resolve():
             raise UsageError(f"{path}: its labels would replace the image; choose another --output")
-        if target.exists() and not overwrite:
-            raise UsageError(f"{target}: exists; --overwrite replaces it")
+        if target.exists() and not overwrite and not resume:
+            raise UsageError(f"{target}: exists; --overwrite replaces it, --resume keeps it and does the others")
+    todo = [pair for pair in zip(found, targets, strict=True) if not (resume and pair[1].exists())]
+    if not todo:
+        return
     model = load_model(package, weights=weights, device=device, decoder=decoder, trust=trust)
-    for path, target in track(zip(images, targets, strict=True), "predicting", len(images), show=progress):
-        image = read_image(path)
-        labels = model.predict(image.values, "".join(str(dim) for dim in image.dims))
-        atomic.write_bytes(target, encode_tiff(smallest_labels(labels)))
-        yield target, int(labels.max(initial=0))
+    for path, target in track(todo, "predicting", len(todo), show=progress and len(todo) > 1):
+        try:
+            with open_stack(path, axes=axes, channel=channel) as stack:
+                objects = _predict(model, path, stack, target, format=format, progress=progress)
+        except DataError as error:
+            yield Outcome(path, target, reason=str(error))
+        except PackageError as error:
+            yield Outcome(path, target, reason=f"{path}: {error}")
+        except MemoryError:
+            yield Outcome(path, target, reason=f"{path}: memory ran out")
+        else:
+            yield Outcome(path, target, objects)
 
 
-def _images_in(folder: Path) -> list[Path]:
-    found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES and path.is_file()]
-    if not found:
-        raise UsageError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
-    return found
+def _predict(model: Model, path: Path, stack: Stack, target: Path, *, format: str, progress: bool) -> int:
+    """Predict and write one stack; the number of its objects.
+
+    Stacks that are large as a whole go through a folder beside the labels, where a killed run is resumed.
+    """
+    size = (stack.shape[-2], stack.shape[-1])
+    blocks = goes_by_blocks(model, size)
+    counts: list[int] = []
+    written = {"axes": f"{stack.lead}yx", "pixel_size": stack.pixel_size, "format": format}
+    if not blocks and math.prod(stack.shape) <= LARGE_PX:
+        planes = [model.predict(plane.read(), plane.axes) for plane in stack]
+        counts = [int(plane.max(initial=0)) for plane in planes]
+        write_labels(target, np.stack(planes).reshape(stack.shape), top=max(counts), **written)
+        return sum(counts)
+    work = target.with_name(f".{target.name}.unfinished")
+    work.mkdir(parents=True, exist_ok=True)
+    canvas = DiskCanvas(work / "labels.npy", stack.shape)
+    stamp = path.stat()
+    for number, (at, plane) in enumerate(zip(np.ndindex(*stack.lead_shape), stack, strict=True)):
+        part = PlaneCanvas(canvas, at)
+        if blocks:
+            identity = (str(path.resolve()), stamp.st_size, stamp.st_mtime_ns, plane.where, stack.channel)
+            tiles = work / f"{number:05d}"
+            counts.append(predict_large(model, plane, part, tiles, identity=identity, progress=progress))
+        else:
+            labels = model.predict(plane.read(), plane.axes)
+            part[:, :] = labels
+            counts.append(int(labels.max(initial=0)))
+    write_labels(target, canvas, top=max(counts), **written)
+    shutil.rmtree(work)
+    return sum(counts)
+
+
+def _name(path: Path) -> str:
+    """A file's name without what tells its format."""
+    return path.stem.removesuffix(".ome").removesuffix(".OME")
+
+
+def _images_at(image: str | Path) -> list[Path]:
+    """The files that a path or a pattern stands for."""
+    path = Path(image)
+    if path.is_dir() and not is_zarr(path):
+        found = [item for item in sorted(path.iterdir()) if _is_image(item)]
+        if not found:
+            raise UsageError(f"{path}: holds no images ({', '.join(READS)})")
+        return found
+    if not path.exists() and any(sign in str(image) for sign in "*?["):
+        found = [item for item in sorted(_matches(path)) if _is_image(item)]
+        if not found:
+            raise UsageError(f"{image}: no image matches ({', '.join(READS)})")
+        return found
+    if not path.exists():
+        raise UsageError(f"{path}: no such file")
+    return [path]
+
+
+def _matches(pattern: Path) -> list[Path]:
+    parts = pattern.parts
+    fixed = next(i for i, part in enumerate(parts) if any(sign in part for sign in "*?["))
+    return list(Path(*parts[:fixed]).glob(str(Path(*parts[fixed:]))))
+
+
+def _is_image(path: Path) -> bool:
+    if path.name.startswith("."):
+        return False
+    return is_zarr(path) if path.is_dir() else path.suffix.lower() in READS

@@ -82,9 +82,16 @@ def encode_tiff(array: NDArray[np.generic], *, description: str | None = None) -
 
 
 def smallest_labels(labels: NDArray[np.int32]) -> NDArray[np.generic]:
-    """Labels in the smallest unsigned dtype that holds them; napari and Fiji open all three as labels."""
-    top = int(labels.max(initial=0))
-    return labels.astype(np.uint8 if top < 2**8 else np.uint16 if top < 2**16 else np.uint32)
+    """Labels in the smallest unsigned dtype that holds them."""
+    return labels.astype(labels_dtype(int(labels.max(initial=0))))
+
+
+def labels_dtype(top: int) -> type[np.unsignedinteger]:
+    """The smallest unsigned dtype that holds labels up to `top`.
+
+    napari opens all three as labels; ImageJ has no integers of 32 bits, so Fiji shows uint32 as float.
+    """
+    return np.uint8 if top < 2**8 else np.uint16 if top < 2**16 else np.uint32
 
 
 def _one_line(error: Exception) -> str:

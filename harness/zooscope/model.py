@@ -1,6 +1,7 @@
 """Model: a package with its network loaded, which turns an image into dense maps, labels or a restored image."""
 
 import math
+import tempfile
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from pathlib import Path
@@ -18,12 +19,14 @@ from zooscope.package import Package, open_package
 from zooscope.padding import BARE, HALO, find_padding
 from zooscope.predict.device import resolve_device
 from zooscope.predict.failures import network_failure
+from zooscope.predict.large import goes_by_blocks, predict_large
 from zooscope.predict.networks import load_network
 from zooscope.predict.shrink import Shrinking
 from zooscope.predict.tiling import DEFAULT_HALO_PX, AxisSize
 from zooscope.promise import refuse_broken_promise
 from zooscope.sample import as_image
 from zooscope.sources import find_package
+from zooscope.stack import plane_of
 
 
 class Model:
@@ -34,6 +37,8 @@ class Model:
     package : what the package says of itself.
     weights_format : which of its weights run.
     device : "cpu" or "cuda:<index>".
+    decoder : id of the decoder in place of the package's own, None for that.
+    processing : the package's own operations.
     padding : "bare", or "halo" where each image is padded as bioimageio.core does (`zooscope.padding`).
     """
 
@@ -48,12 +53,12 @@ class Model:
         trust: bool = False,
     ) -> None:
         self.package = package
-        self._decoder = decoder
+        self.decoder = decoder
         self.weights_format = package.choose_weights(weights, trust=trust)
         self.device = device
         self.padding = padding
         self._network = load_network(package, self.weights_format, device=device)
-        self._processing = package.processing(trust=trust)
+        self.processing = package.processing(trust=trust)
         self._tiles = Shrinking()
 
     def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
@@ -68,7 +73,7 @@ class Model:
             array = self._padded(array, around)
             y, x = (AxisSize(size.minimum + 2 * n, size.step) for size, n in zip(sizes, around, strict=True))
             sizes = (y, x)
-        ready, finish = self._processing.begin(array)
+        ready, finish = self.processing.begin(array)
         # valid convolutions need no halo: what they leave out is what they could not see
         undeclared = 0 if min(output.margin_px) > 0 else DEFAULT_HALO_PX
         halo = output.halo_px or (undeclared, undeclared)
@@ -91,6 +96,8 @@ class Model:
     def predict(self, array: NDArray[np.generic], axes: str = "yx", *, return_maps: bool = False, **params: Any) -> Any:
         """Label image int32 (y, x) of an image.
 
+        Above `large.LARGE_PX` pixels it is predicted and decoded by blocks, over files in the temporary folder.
+
         Parameters
         ----------
         array : the image, any integer or float dtype.
@@ -104,9 +111,15 @@ class Model:
         PackageError : a package whose maps no decoder fits.
         """
         image = as_image(np.asarray(array), axes=axes, source="the array")
-        maps = self.maps(image)
-        choice = decoder_for(self.package, self._decoder)
         shape = (image.sizes["y"], image.sizes["x"])
+        if not return_maps and goes_by_blocks(self, shape):
+            canvas = np.zeros(shape, np.int32)
+            plane = plane_of(image.values, "".join(str(dim) for dim in image.dims))
+            with tempfile.TemporaryDirectory(prefix="zooscope-") as work:
+                predict_large(self, plane, canvas, Path(work), identity=(), params=params)
+            return canvas
+        maps = self.maps(image)
+        choice = decoder_for(self.package, self.decoder)
         decoder = find_decoder(choice.id, choice.version)
         labels, _ = run_decoder(choice.id, decoder, maps, shape, **{**choice.params, **params})
         return (labels, maps) if return_maps else labels
@@ -117,6 +130,10 @@ class Model:
         value = {"constant_values": given.pad_value} if given.pad_mode == "constant" else {}
         widths = [(0, 0), *((n, n) for n in around)]
         return np.pad(array, widths, mode=given.pad_mode, **value)  # type: ignore[arg-type]
+
+    def run_tile(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The network's answer (c, y, x) to one normalised tile (c, y, x) of a size that the package takes."""
+        return self._run(tile)
 
     def _run(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
         """One tile (c, y, x) through the network, whose axes may stand in another order."""

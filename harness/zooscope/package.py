@@ -3,7 +3,7 @@
 import itertools
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -228,6 +228,59 @@ class Processing:
             return _narrowed(done)
 
         return _narrowed(ready), finish
+
+    def begin_in_blocks(
+        self, measure: Callable[[Sequence[Any]], Mapping[Any, NDArray[np.generic]]] | None
+    ) -> tuple[
+        Callable[[NDArray[np.generic]], NDArray[np.float32]], Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    ]:
+        """`begin` for an image that comes in blocks (c, y, x): what preprocesses one, and what postprocesses its maps.
+
+        Parameters
+        ----------
+        measure : gives the values of core's measures over the whole image, arrays of the dims that they leave; None
+            to find out whether the operations can be run so.
+
+        Raises
+        ------
+        PackageError : operations that need the whole image or all maps at once.
+        """
+        from bioimageio.core.sample import Sample as CoreSample
+        from bioimageio.core.tensor import Tensor
+        from bioimageio.spec.model.v0_5 import TensorId
+
+        operations = self._operations()
+        pre = [item for item in operations.pre if type(item).__name__ != "UpdateStats"]
+        post = list(itertools.takewhile(lambda item: type(item).__name__ not in _MAKERS, operations.post))
+        if any(type(item).__name__ == "CustomProcessing" for item in (*pre, *post)):
+            raise PackageError("its own Python processes whole images")
+        if any(item.required_measures for item in post):
+            raise PackageError("its postprocessing needs statistics of whole maps")
+        needed = list({item: None for operation in pre for item in operation.required_measures})
+        dims = ("batch", "channel", *self._input.names, "y", "x")
+        stat: Any = {}
+        for item, value in (measure(needed) if measure and needed else {}).items():
+            left = () if item.axes is None else tuple(dim for dim in dims if dim not in set(map(str, item.axes)))
+            stat[item] = Tensor.from_numpy(value.reshape(*value.shape, *[1] * (len(left) - value.ndim)), dims=left)
+
+        def run(
+            steps: Sequence[Any], id: str, names: tuple[str, ...], array: NDArray[np.generic]
+        ) -> NDArray[np.float32]:
+            along = ("batch", "channel", *names, "y", "x")
+            tensor = Tensor.from_numpy(_widened(array, len(along)), dims=along)
+            sample = CoreSample(members={TensorId(id): tensor}, stat=stat, id=None)
+            for operation in steps:
+                operation(sample)
+            return _narrowed(sample.members[TensorId(id)].data.transpose(*along).to_numpy())
+
+        return (
+            lambda block: run(pre, self._input.id, self._input.names, self.cast(block)),
+            lambda maps: run(post, self._output.id, self._output.names, maps),
+        )
+
+    def cast(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        """An image as the dtype that the package declares; PackageError where that would wrap its values around."""
+        return _cast(array, self._input.dtype)
 
 
 def _widened(array: NDArray[np.generic], ndim: int) -> NDArray[np.generic]:

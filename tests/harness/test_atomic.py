@@ -37,11 +37,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path,
 
 
 def test_a_full_disk_names_the_file_that_it_could_not_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def full(handle: int, mode: str) -> object:
-        os.close(handle)
+    def full(path: Path, content: bytes) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OSError, match="No space left") as caught:
         atomic.write_bytes(tmp_path / "a.bin", b"1")
     assert caught.value.filename == str(tmp_path / "a.bin")

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 import tifffile
 
+from zooscope import tiffpixels
 from zooscope.data import Dataset
-from zooscope.errors import DataError, PackageError, UsageError
+from zooscope.errors import PackageError, UsageError
 from zooscope.files import predict_files
+from zooscope.labelfile import write_labels
 from zooscope.model import load_model
+from zooscope.stack import PixelSize, open_stack
 
 MakePackage = Callable[..., Path]
 
@@ -30,7 +33,7 @@ def test_each_image_becomes_a_label_image_of_its_name_and_size(
     make_package: MakePackage, images: list[Path], tmp_path: Path
 ):
     package, out = make_package(), tmp_path / "out" / "labels"
-    written = dict(predict_files(package, images, out, device="cpu"))
+    written = {done.path: done.objects for done in predict_files(package, images, out, device="cpu")}
     assert list(written) == [out / "gray.tif", out / "colour.tif", out / "array.tif"]
     expected = load_model(package, device="cpu").predict(tifffile.imread(images[0]))
     np.testing.assert_array_equal(tifffile.imread(out / "gray.tif"), expected)
@@ -71,16 +74,102 @@ def test_labels_never_replace_another_of_the_images(make_package: MakePackage, i
     assert not (tmp_path / "out").exists()
 
 
-def test_an_image_that_cannot_be_read_is_named(make_package: MakePackage, images: list[Path], tmp_path: Path):
+def test_an_image_that_cannot_be_read_is_named_and_costs_no_other(
+    make_package: MakePackage, images: list[Path], tmp_path: Path
+):
     images[1].write_bytes(b"damaged")
-    found = predict_files(make_package(), images, tmp_path / "out", device="cpu")
-    assert next(found)[0].name == "gray.tif"
-    with pytest.raises(DataError, match=r"colour.tiff: cannot be read"):
-        next(found)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["gray.tif"]
+    gray, colour, array = predict_files(make_package(), images, tmp_path / "out", device="cpu")
+    assert (gray.reason, array.reason) == ("", "")
+    assert colour.reason.startswith(f"{images[1]}: cannot be read as tif")
+    assert colour.objects is None
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"gray.tif", "array.tif"}, "the others are done"
 
 
 def test_a_package_that_cannot_run_writes_nothing(make_package: MakePackage, images: list[Path], tmp_path: Path):
     with pytest.raises(PackageError, match="its torchscript weights are damaged"):
         list(predict_files(make_package(files={"weights.pt": b"x"}), images, tmp_path / "out", device="cpu"))
     assert not (tmp_path / "out").exists()
+
+
+def test_planes_of_a_stack_are_predicted_one_by_one_and_axes_and_pixel_size_are_kept(
+    make_package: MakePackage, tmp_path: Path, demo: Dataset
+):
+    image = next(s.image.values for s in demo if s.axes == "yx")
+    stack = np.stack([image, image[::-1], np.zeros_like(image)])
+    about = {"axes": "ZYX", "unit": "um", "spacing": 2.0}
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, resolution=(4, 5), metadata=about)
+    package = make_package()
+    (done,) = predict_files(package, [tmp_path / "a.tif"], tmp_path / "out", device="cpu")
+    labels, model = tifffile.imread(done.path), load_model(package, device="cpu")
+    for plane, found in zip(stack, labels, strict=True):
+        np.testing.assert_array_equal(found, model.predict(plane))
+    assert done.objects == sum(int(plane.max()) for plane in labels)
+    with open_stack(done.path) as written:
+        assert (written.lead, written.shape) == ("z", stack.shape)
+        assert written.pixel_size == PixelSize(y_um=0.2, x_um=0.25, z_um=2.0)
+
+
+def test_several_channels_need_one_to_be_chosen(make_package: MakePackage, tmp_path: Path, demo: Dataset):
+    image = next(s.image.values for s in demo if s.axes == "yx")
+    named = {"axes": "CYX", "Channel": {"Name": ["DAPI", "GFP"]}, "PhysicalSizeX": 500, "PhysicalSizeXUnit": "nm"}
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.stack([image, image // 2]), metadata=named)
+    package, paths = make_package(), [tmp_path / "a.ome.tif"]
+    (refused,) = predict_files(package, paths, tmp_path / "out", device="cpu")
+    assert "2 channels (0 is DAPI, 1 is GFP); choose one with --channel" in refused.reason
+    (done,) = predict_files(package, paths, tmp_path / "out", device="cpu", channel=1)
+    assert done.path.name == "a.tif"
+    np.testing.assert_array_equal(tifffile.imread(done.path), load_model(package, device="cpu").predict(image // 2))
+    with pytest.raises(UsageError, match=r"--channel 2: .* has 2 channels, counted from 0"):
+        list(predict_files(package, paths, tmp_path / "other", device="cpu", channel=2))
+
+
+def test_a_pattern_stands_for_its_images_and_nothing_found_is_one_line(
+    make_package: MakePackage, images: list[Path], tmp_path: Path
+):
+    folder, package = images[0].parent, make_package()
+    done = list(predict_files(package, [str(folder / "*.tif*")], tmp_path / "out", device="cpu"))
+    assert {item.path.name for item in done} == {"gray.tif", "colour.tif"}
+    with pytest.raises(UsageError, match=r"\*.png: no image matches"):
+        list(predict_files(package, [str(folder / "*.png")], tmp_path / "out", device="cpu"))
+
+
+def test_resume_keeps_what_is_there_and_does_the_others(make_package: MakePackage, images: list[Path], tmp_path: Path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "array.tif").write_bytes(b"precious")
+    done = list(predict_files(make_package(), images, out, device="cpu", resume=True))
+    assert {item.path.name for item in done} == {"gray.tif", "colour.tif"}
+    assert (out / "array.tif").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("options", [{"compression": "zlib", "tile": (64, 64)}, {"bigtiff": True}, {"rowsperstrip": 7}])
+def test_parts_of_a_tiff_are_its_pixels_however_they_lie_in_it(
+    tmp_path: Path, demo: Dataset, monkeypatch: pytest.MonkeyPatch, options: dict
+):
+    monkeypatch.setattr(tiffpixels, "WHOLE_PAGE_BYTES", 0)
+    image = next(s.image.values for s in demo if s.axes == "yx")
+    tifffile.imwrite(tmp_path / "a.tif", image, **{"compression": "zlib", **options})
+    with open_stack(tmp_path / "a.tif") as stack:
+        (plane,) = stack
+        for y, x in ((slice(0, 10), slice(0, 10)), (slice(50, 140), slice(60, 200)), (slice(None), slice(None))):
+            np.testing.assert_array_equal(plane.read(y, x), image[y, x])
+
+
+def test_more_labels_than_16_bits_hold_are_an_ome_tiff(tmp_path: Path):
+    labels = np.arange(300 * 300, dtype=np.int32).reshape(300, 300)
+    write_labels(tmp_path / "a.tif", labels, top=89_999, axes="yx", pixel_size=PixelSize(y_um=0.5, x_um=0.5))
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.is_ome
+        assert file.asarray().dtype == np.uint32
+        np.testing.assert_array_equal(file.asarray(), labels)
+    with open_stack(tmp_path / "a.tif") as stack:
+        assert stack.pixel_size == PixelSize(y_um=0.5, x_um=0.5)
+
+
+def test_ome_zarr_goes_in_and_out(make_package: MakePackage, images: list[Path], tmp_path: Path):
+    pytest.importorskip("zarr", reason="the extra zarr is not installed")
+    package, out = make_package(), tmp_path / "out"
+    (done,) = predict_files(package, images[:1], out, device="cpu", format="ome-zarr")
+    expected = load_model(package, device="cpu").predict(tifffile.imread(images[0]))
+    with open_stack(done.path) as stack:
+        np.testing.assert_array_equal(next(iter(stack)).read(), expected)

@@ -49,3 +49,15 @@ def decode(
     labels = np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
     scores = ndimage.mean(foreground, labels, np.arange(1, labels.max(initial=0) + 1))
     return labels, {"score": np.asarray(scores, np.float32)}
+
+
+def support(
+    maps: NDArray[np.float32], *, threshold: float = 0.5, seed_threshold: float = 0.6, min_size_px: int = 0
+) -> NDArray[np.bool_]:
+    """Pixels (y, x) that can belong to objects or seeds; what is not connected in it is decoded apart.
+
+    A watershed floods each connected part of its mask by itself; a seed is one object also where it leaves the mask.
+    Only on plateaus of the boundary, equal to the last bit, may scikit-image share out pixels otherwise: the order in
+    which it floods pixels of one height depends on all that is in its queue.
+    """
+    return (maps[0] > threshold) | (maps[0] - maps[1] > seed_threshold)

@@ -1,5 +1,7 @@
 """stardist: star-convex polygons, the best of each crowd kept, painted as labels."""
 
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,11 @@ SEARCH: dict[str, tuple[Any, ...]] = {
     "prob_threshold": (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8),
     "nms_threshold": (0.2, 0.3, 0.4, 0.5),
 }
+
+LAYER = 300_000
+"""Candidates of an image in tiles that are compared at once."""
+
+BLOCK_PX = 2048
 
 
 def decode(
@@ -55,3 +62,100 @@ def decode(
     visible = visible[visible > 0]
     labels = np.where(painted > 0, np.searchsorted(visible, painted) + 1, 0).astype(np.int32)
     return labels, {"score": np.asarray(scores, np.float32)[visible - 1]}
+
+
+def collect(
+    maps: NDArray[np.float32],
+    *,
+    at: tuple[int, int],
+    size: tuple[int, int],
+    grid: tuple[int, int],
+    prob_threshold: float = 0.5,
+    nms_threshold: float = 0.4,
+    border_px: Any = None,
+) -> dict[str, NDArray[np.generic]]:
+    """The candidates in a tile's maps (c, y, x) that lie `at` (y, x) in maps of `size` for the whole image."""
+    mask = maps[0] > prob_threshold
+    sides = 2 if border_px is None else border_px
+    for axis, (before, after) in enumerate([(sides, sides)] * 2 if isinstance(sides, int) else sides):
+        place = np.arange(mask.shape[axis]) + at[axis]
+        inside = (place >= before) & (place < size[axis] - after)
+        mask &= inside[:, None] if axis == 0 else inside
+    return {
+        "scores": maps[0][mask],
+        "points": ((np.argwhere(mask) + at) * grid).astype(np.int32),
+        "distances": np.ascontiguousarray(maps[1:][:, mask].T),
+    }
+
+
+def finish(
+    tiles: Sequence[Mapping[str, NDArray[np.generic]]],
+    shape: tuple[int, int],
+    canvas: Any,
+    *,
+    prob_threshold: float = 0.5,
+    nms_threshold: float = 0.4,
+    border_px: Any = None,
+) -> int:
+    """Labels of a whole image from what `collect` gave of its tiles: those of `decode`, with the same numbers.
+
+    Suppression goes by falling score, so it is done in layers: the best candidates among themselves, then the next ones
+    beside those that were kept, which no later one can suppress. Then the polygons are painted block by block.
+
+    Parameters
+    ----------
+    tiles : each read again whenever its columns are.
+    canvas : int32 (y, x), zeros, cut and written by slices.
+
+    Returns
+    -------
+    How many objects.
+    """
+    from stardist.geometry import dist_to_coord, polygons_to_label_coord
+    from stardist.nms import non_maximum_suppression_inds
+
+    scores = np.sort(np.concatenate([np.zeros(0, np.float32), *(tile["scores"] for tile in tiles)]))[::-1]
+    kept: dict[str, NDArray[Any]] = {}
+    highest = np.inf
+    for end in range(LAYER, len(scores) + LAYER, LAYER):
+        lowest = scores[min(end, len(scores)) - 1]
+        if lowest >= highest:  # all of the layer have the score that the last one ended with
+            continue
+        layer = _between(tiles, lowest, highest)
+        order = np.argsort(layer["scores"], kind="stable")[::-1]
+        both = {name: np.concatenate([*([kept[name]] if kept else []), layer[name][order]]) for name in layer}
+        stay = non_maximum_suppression_inds(
+            both["distances"], both["points"], scores=both["scores"], thresh=nms_threshold, verbose=False
+        )
+        kept, highest = {name: column[stay] for name, column in both.items()}, lowest
+    if not kept:
+        return 0
+    order = np.argsort(kept["scores"], kind="stable")  # the best are painted last
+    coord = dist_to_coord(kept["distances"], kept["points"])[order]
+    low, high = coord.min(axis=2), coord.max(axis=2)
+    visible = np.zeros(len(order) + 1, bool)
+    rows, columns = ([slice(i, min(n, i + BLOCK_PX)) for i in range(0, n, BLOCK_PX)] for n in shape)
+    blocks = list(itertools.product(rows, columns))
+    for y, x in blocks:
+        near = ((high >= (y.start, x.start)) & (low <= (y.stop, x.stop))).all(axis=1)
+        shifted = coord[near] - np.array([y.start, x.start], np.float32)[:, None]
+        canvas[y, x] = polygons_to_label_coord(shifted, (y.stop - y.start, x.stop - x.start), labels=order[near])
+        visible[canvas[y, x]] = True
+    visible[0] = False
+    numbers = np.where(visible, np.cumsum(visible), 0).astype(np.int32)
+    for y, x in blocks:
+        canvas[y, x] = numbers[canvas[y, x]]
+    return int(visible.sum())
+
+
+def _between(
+    tiles: Sequence[Mapping[str, NDArray[np.generic]]], lowest: float, highest: float
+) -> dict[str, NDArray[np.generic]]:
+    """The candidates with lowest <= score < highest."""
+    found: list[dict[str, NDArray[np.generic]]] = []
+    for tile in tiles:
+        scores: NDArray[Any] = tile["scores"]
+        chosen = (scores >= lowest) & (scores < highest)
+        if chosen.any():
+            found.append({name: tile[name][chosen] for name in ("scores", "points", "distances")})
+    return {name: np.concatenate([part[name] for part in found]) for name in ("scores", "points", "distances")}

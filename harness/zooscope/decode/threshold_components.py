@@ -36,3 +36,8 @@ def decode(
     labels = np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]
     scores = ndimage.mean(foreground, labels, np.arange(1, labels.max(initial=0) + 1))
     return labels, {"score": np.asarray(scores, np.float32)}
+
+
+def support(maps: NDArray[np.float32], *, threshold: float = 0.5, min_size_px: int = 0) -> NDArray[np.bool_]:
+    """Pixels (y, x) that can belong to objects; what is not connected in it is decoded apart."""
+    return maps[0] > threshold

@@ -131,7 +131,7 @@ def predict_tiled(
             if not np.isfinite(out).all():
                 raise PackageError("its answer holds NaN or infinity")
             if canvas is None:
-                scale = _scale(out.shape[1], row.size, margin[0]), _scale(out.shape[2], column.size, margin[1])
+                scale = map_scale(out.shape[1], row.size, margin[0]), map_scale(out.shape[2], column.size, margin[1])
                 shape = [math.ceil(n * s) for n, s in zip(image.shape[1:], scale, strict=True)]
                 canvas = np.empty((out.shape[0], *shape), np.float32)
             elif out.shape != (
@@ -140,7 +140,7 @@ def predict_tiled(
                 (column.size - 2 * margin[1]) * scale[1],
             ):
                 raise PackageError(f"its answer to a tile has shape {out.shape}, unlike its first one")
-            (to_y, from_y), (to_x, from_x) = _kept(row, scale[0], margin[0]), _kept(column, scale[1], margin[1])
+            (to_y, from_y), (to_x, from_x) = kept_part(row, scale[0], margin[0]), kept_part(column, scale[1], margin[1])
             canvas[:, to_y, to_x] = out[:, from_y, from_x]
     assert canvas is not None
     return canvas
@@ -153,7 +153,7 @@ def _padded(image: Array, rows: list[Span], columns: list[Span]) -> tuple[Array,
     return np.pad(image, [(0, 0), *pads], mode="reflect"), (rows[0].start, columns[0].start)
 
 
-def _scale(out: int, size: int, margin: int) -> Fraction:
+def map_scale(out: int, size: int, margin: int) -> Fraction:
     if size <= 2 * margin:
         raise PackageError(f"its answer lacks {margin} px on each side, which leaves nothing of a tile of {size} px")
     scale = Fraction(out, size - 2 * margin)
@@ -165,7 +165,7 @@ def _scale(out: int, size: int, margin: int) -> Fraction:
     return scale
 
 
-def _kept(span: Span, scale: Fraction, margin: int) -> tuple[slice, slice]:
+def kept_part(span: Span, scale: Fraction, margin: int) -> tuple[slice, slice]:
     """Where a tile's kept part lies on the canvas, and where in the tile's answer."""
     begin, end = math.ceil(span.keep * scale), math.ceil(span.keep_end * scale)
     shift = int((span.start + margin) * scale)
