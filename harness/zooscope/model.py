@@ -74,14 +74,19 @@ class Model:
             y, x = (AxisSize(size.minimum + 2 * n, size.step) for size, n in zip(sizes, around, strict=True))
             sizes = (y, x)
         ready, finish = self.processing.begin(array)
-        # valid convolutions need no halo: what they leave out is what they could not see
-        undeclared = 0 if min(output.margin_px) > 0 else DEFAULT_HALO_PX
-        halo = output.halo_px or (undeclared, undeclared)
-        maps = self._tiles.predict(self._run, ready, sizes=sizes, halo=halo, margin=output.margin_px)
+        maps = self._tiles.predict(self._run, ready, sizes=sizes, halo=self.halo_px, margin=output.margin_px)
         if self.package.operation is None:  # else what is declared are the objects that the operation makes
             refuse_broken_promise(maps.shape, ready.shape, self.package)
         maps = finish(maps)
         return _cut(maps, given, around) if any(around) else maps
+
+    @property
+    def halo_px(self) -> tuple[int, int]:
+        """What is cut off on each side of a tile, y and x, where it borders on another."""
+        output = self.package.output
+        # valid convolutions need no halo: what they leave out is what they could not see
+        undeclared = 0 if min(output.margin_px) > 0 else DEFAULT_HALO_PX
+        return output.halo_px or (undeclared, undeclared)
 
     @property
     def tile_px(self) -> int | None:

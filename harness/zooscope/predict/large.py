@@ -20,7 +20,7 @@ from zooscope.decode.blocks import decode_in_parts
 from zooscope.errors import DataError, PackageError
 from zooscope.padding import HALO
 from zooscope.predict.statistics import measured
-from zooscope.predict.tiling import DEFAULT_HALO_PX, POLICY, Span, kept_part, map_scale, spans
+from zooscope.predict.tiling import POLICY, Span, kept_part, map_scale, spans
 from zooscope.progress import track
 from zooscope.runkey import digest_of
 from zooscope.stack import Plane
@@ -146,8 +146,7 @@ class _Tiles:
         self._work, self._model, self._plane, self._decoder = work, model, plane, decoder
         given, output = model.package.input, model.package.output
         self._margin = output.margin_px
-        halo = output.halo_px or (DEFAULT_HALO_PX, DEFAULT_HALO_PX)
-        axes = zip(plane.shape, given.sizes, halo, self._margin, strict=True)
+        axes = zip(plane.shape, given.sizes, model.halo_px, self._margin, strict=True)
         self._rows, self._columns = (spans(*axis) for axis in axes)
         self._settings = {name: value for name, value in settings.items() if name in parameters(self._collects())}
         about = work / "about.json"
