@@ -19,11 +19,9 @@ from zooscope.package import Package, open_package
 from zooscope.package_files import RDF_NAMES
 from zooscope.padding import BARE, HALO, find_padding
 from zooscope.predict.device import resolve_device
-from zooscope.predict.large import goes_by_blocks, predict_large
 from zooscope.predict.networks import load_network
 from zooscope.predict.tiling import DEFAULT_HALO_PX, AxisSize, predict_tiled
 from zooscope.sample import as_image
-from zooscope.stack import plane_of
 
 
 class Model:
@@ -96,6 +94,10 @@ class Model:
         DataError : an array that is no image.
         PackageError : a package whose maps no decoder fits.
         """
+        # a worker, which only gives maps, need not load what reads files and decodes by blocks
+        from zooscope.predict.large import goes_by_blocks, predict_large
+        from zooscope.stack import plane_of
+
         image = as_image(np.asarray(array), axes=axes, source="the array")
         shape = (image.sizes["y"], image.sizes["x"])
         if not return_maps and goes_by_blocks(self, shape):
