@@ -84,6 +84,9 @@ def predict_files(
     if not todo:
         return
     model = load_model(package, weights=weights, device=device, decoder=decoder, trust=trust)
+    for path, _ in todo:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file")
     for path, target in track(todo, "predicting", len(todo), show=progress and len(todo) > 1):
         try:
             with open_stack(path, axes=axes, channel=channel) as stack:
@@ -149,8 +152,6 @@ def _images_at(image: str | Path) -> list[Path]:
         if not found:
             raise UsageError(f"{image}: no image matches ({', '.join(READS)})")
         return found
-    if not path.exists():
-        raise UsageError(f"{path}: no such file")
     return [path]
 
 

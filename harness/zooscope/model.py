@@ -19,14 +19,12 @@ from zooscope.package import Package, open_package
 from zooscope.padding import BARE, HALO, find_padding
 from zooscope.predict.device import resolve_device
 from zooscope.predict.failures import network_failure
-from zooscope.predict.large import goes_by_blocks, predict_large
 from zooscope.predict.networks import load_network
 from zooscope.predict.shrink import Shrinking
 from zooscope.predict.tiling import DEFAULT_HALO_PX, AxisSize
 from zooscope.promise import refuse_broken_promise
 from zooscope.sample import as_image
 from zooscope.sources import find_package
-from zooscope.stack import plane_of
 
 
 class Model:
@@ -115,6 +113,10 @@ class Model:
         DataError : an array that is no image.
         PackageError : a package whose maps no decoder fits.
         """
+        # a worker, which only gives maps, need not load what reads files and decodes by blocks
+        from zooscope.predict.large import goes_by_blocks, predict_large
+        from zooscope.stack import plane_of
+
         image = as_image(np.asarray(array), axes=axes, source="the array")
         shape = (image.sizes["y"], image.sizes["x"])
         if not return_maps and goes_by_blocks(self, shape):

@@ -1,6 +1,5 @@
 """stardist: star-convex polygons, the best of each crowd kept, painted as labels."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,7 +134,7 @@ def finish(
     low, high = coord.min(axis=2), coord.max(axis=2)
     visible = np.zeros(len(order) + 1, bool)
     rows, columns = ([slice(i, min(n, i + BLOCK_PX)) for i in range(0, n, BLOCK_PX)] for n in shape)
-    blocks = list(itertools.product(rows, columns))
+    blocks = [(y, x) for y in rows for x in columns]
     for y, x in blocks:
         near = ((high >= (y.start, x.start)) & (low <= (y.stop, x.stop))).all(axis=1)
         shifted = coord[near] - np.array([y.start, x.start], np.float32)[:, None]

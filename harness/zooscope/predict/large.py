@@ -51,7 +51,7 @@ class DiskCanvas:
 
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
         self._path, self.shape, self.dtype = path, shape, np.dtype(np.int32)
-        if not path.exists():
+        if not path.exists() or np.load(path, mmap_mode="r").shape != shape:
             np.lib.format.open_memmap(path, mode="w+", dtype=np.int32, shape=shape)
 
     def __getitem__(self, index: Any) -> NDArray[np.int32]:
