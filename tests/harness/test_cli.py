@@ -288,6 +288,17 @@ def test_predict_writes_label_images_and_never_overwrites(
     np.testing.assert_array_equal(tifffile.imread(out / "cells.tif"), labels)
 
 
+def test_a_bad_image_among_others_is_named_and_the_exit_code_is_3(
+    zooscope: Callable[..., Done], make_package: MakePackage, demo: Dataset, tmp_path: Path
+):
+    tifffile.imwrite(tmp_path / "good.tif", next(s for s in demo if s.axes == "yx").image.values)
+    (tmp_path / "bad.tif").write_bytes(b"damaged")
+    done = zooscope("predict", make_package(), tmp_path / "*.tif", "-o", tmp_path / "out", "--device", "cpu")
+    assert done.code == 3
+    assert f"{tmp_path / 'bad.tif'}: cannot be read as tif" in done.err.replace("\n", "")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.tif"]
+
+
 other = typer.Typer()
 
 
