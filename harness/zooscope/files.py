@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zooscope.errors import DataError, PackageError, UsageError
+from zooscope.errors import DataError, PackageError, UsageError, WorkerError
 from zooscope.labelfile import SUFFIX, write_labels
 from zooscope.model import Model, load_model
 from zooscope.predict.large import LARGE_PX, DiskCanvas, PlaneCanvas, goes_by_blocks, predict_large
@@ -93,7 +93,7 @@ def predict_files(
                 objects = _predict(model, path, stack, target, format=format, progress=progress)
         except DataError as error:
             yield Outcome(path, target, reason=str(error))
-        except PackageError as error:
+        except (PackageError, WorkerError) as error:
             yield Outcome(path, target, reason=f"{path}: {error}")
         except MemoryError:
             yield Outcome(path, target, reason=f"{path}: memory ran out")
