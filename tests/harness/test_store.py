@@ -59,9 +59,9 @@ def test_a_write_that_fails_half_way_leaves_no_prediction(
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    for function in ("fdopen", "umask"):
+    for place, function in ((Path, "write_bytes"), (os, "umask")):
         with monkeypatch.context() as patch:
-            patch.setattr(os, function, fail)
+            patch.setattr(place, function, fail)
             with pytest.raises(OSError, match="No space left"):
                 predictions.put("a", labels_of(demo), {}, 0)
         assert not predictions.has("a")
