@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zooscope.errors import PackageError
+from zooscope.errors import PackageError, one_line
 from zooscope.lints import Finding, lints, operations
 from zooscope.package import open_package
 from zooscope.package_files import PackageFiles, named_files, read_card, read_rdf
@@ -92,7 +92,7 @@ def validate(path: Path) -> tuple[Any, list[Finding]]:
     details = written.validation_summary.details
     invalid = isinstance(written, InvalidDescr)
     errors = [error for detail in details for error in detail.errors] if invalid else []
-    found = [Finding("error", "format", f"{_place(error.loc)}: {_one_line(error.msg)}") for error in errors]
+    found = [Finding("error", "format", f"{_place(error.loc)}: {one_line(error.msg)}") for error in errors]
     if not found and isinstance(newest, InvalidDescr):
         found = [Finding("error", "format", "valid as written, but it cannot be converted to the newest format")]
     if found or isinstance(newest, InvalidDescr):
@@ -216,7 +216,7 @@ def _in_process(job: str, path: Path, formats: Sequence[str], time_limit_s: floa
     if process.returncode or not lines:
         return (
             None,
-            f"ended with exit code {process.returncode} ({_one_line(last[-1] if last else 'nothing was said')})",
+            f"ended with exit code {process.returncode} ({one_line(last[-1] if last else 'nothing was said')})",
         )
     answer = json.loads(lines[-1])
     return (None, f"was not run: {answer['refused']}") if "refused" in answer else (answer, "")
@@ -239,7 +239,7 @@ def _run_test(path: Path, weights_format: str) -> dict[str, Any]:
     summary = test_description(path, weight_format=wanted, devices=["cpu"], determinism="full")
     steps = [detail for detail in summary.details if weights_format in detail.loc]
     failed = [
-        f"{detail.name}: {_one_line(error.msg)}"
+        f"{detail.name}: {one_line(error.msg)}"
         for detail in summary.details
         for error in (detail.errors if detail.status == "failed" else ())
     ]
@@ -309,11 +309,7 @@ def _place(loc: Sequence[Any]) -> str:
 
 
 def _first_sentence(text: str) -> str:
-    return _one_line(text).partition(". ")[0]
-
-
-def _one_line(text: object) -> str:
-    return " ".join(str(text).split())[:300]
+    return one_line(text).partition(". ")[0]
 
 
 if __name__ == "__main__":

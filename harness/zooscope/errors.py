@@ -24,3 +24,11 @@ class PackageError(ZooscopeError):
 
 class WorkerError(ZooscopeError):
     """A model's process that crashed, hung, took too much memory, or answered with something that is no prediction."""
+
+
+MOST_OF_A_TEXT = 300
+
+
+def one_line(error: object) -> str:
+    """Text of another library's error as one line of at most 300 characters; its type where it has no text."""
+    return " ".join(str(error).split())[:MOST_OF_A_TEXT] or type(error).__name__

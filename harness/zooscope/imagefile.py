@@ -8,7 +8,7 @@ import tifffile
 import xarray as xr
 from numpy.typing import NDArray
 
-from zooscope.errors import DataError
+from zooscope.errors import DataError, one_line
 from zooscope.sample import as_image
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".npy")
@@ -49,7 +49,7 @@ def read_array(path: Path) -> NDArray[np.generic]:
     try:
         return decode_array(path.read_bytes(), suffix=path.suffix)
     except Exception as error:
-        raise DataError(f"{path}: cannot be read as {path.suffix[1:]} ({_one_line(error)})") from error
+        raise DataError(f"{path}: cannot be read as {path.suffix[1:]} ({one_line(error)})") from error
 
 
 def decode_array(content: bytes, *, suffix: str) -> NDArray[np.generic]:
@@ -92,7 +92,3 @@ def labels_dtype(top: int) -> type[np.unsignedinteger]:
     napari opens all three as labels; ImageJ has no integers of 32 bits, so Fiji shows uint32 as float.
     """
     return np.uint8 if top < 2**8 else np.uint16 if top < 2**16 else np.uint32
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

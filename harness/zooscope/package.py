@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from zooscope.errors import PackageError
+from zooscope.errors import PackageError, one_line
 from zooscope.package_files import PackageFiles, read_card, read_rdf
 from zooscope.package_operations import (
     MAKES_OBJECTS,
@@ -145,7 +145,7 @@ def open_package(path: Path) -> Package:
     except PackageError:
         raise
     except Exception as error:  # whatever else a stranger's description can hold
-        raise PackageError(f"its description cannot be read ({type(error).__name__}: {_one_line(error)})") from error
+        raise PackageError(f"its description cannot be read ({type(error).__name__}: {one_line(error)})") from error
 
 
 def _open(path: Path) -> Package:
@@ -197,7 +197,7 @@ class Processing:
         try:
             self._operations()
         except Exception as error:
-            raise PackageError(f"its processing cannot be set up ({_one_line(error)})") from error
+            raise PackageError(f"its processing cannot be set up ({one_line(error)})") from error
 
     def begin(
         self, image: NDArray[np.generic]
@@ -332,7 +332,7 @@ def _validated(files: PackageFiles) -> Any:
     if isinstance(description, InvalidDescr):
         errors = [error for detail in description.validation_summary.details for error in detail.errors]
         first = f"{'.'.join(str(part) for part in errors[0].loc)}: {errors[0].msg}" if errors else "no reason given"
-        raise PackageError(f"not a valid BioImage.IO description: {_one_line(first)} ({len(errors)} errors)")
+        raise PackageError(f"not a valid BioImage.IO description: {one_line(first)} ({len(errors)} errors)")
     return description
 
 
@@ -372,7 +372,7 @@ def _npy(files: PackageFiles, name: str) -> NDArray[np.generic]:
     try:
         return files.array(name)
     except (ValueError, OSError, EOFError) as error:
-        raise PackageError(f"its test tensor '{name}' cannot be read ({_one_line(error)})") from error
+        raise PackageError(f"its test tensor '{name}' cannot be read ({one_line(error)})") from error
 
 
 def _channels_first(array: NDArray[np.generic], axes: str, name: str) -> NDArray[np.generic]:
@@ -412,9 +412,5 @@ def _tested_channels(files: PackageFiles, rdf: Mapping[str, Any]) -> int | None:
     try:
         shape = files.array_shape(name)
     except (ValueError, OSError) as error:
-        raise PackageError(f"its test output '{name}' cannot be read ({_one_line(error)})") from error
+        raise PackageError(f"its test output '{name}' cannot be read ({one_line(error)})") from error
     return shape[axes.index("c")] if len(shape) == len(axes) else None
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

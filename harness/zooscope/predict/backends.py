@@ -3,11 +3,12 @@
 import io
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zooscope.errors import PackageError
+from zooscope.errors import PackageError, one_line
 from zooscope.predict.onnx_graph import refuse_external_data
 from zooscope.predict.torchscript_code import looked_over
 
@@ -25,7 +26,14 @@ def torchscript_network(weights: bytes, *, device: str) -> Network:
         try:
             module = torch.jit.load(io.BytesIO(weights), map_location=device).eval()
         except Exception as error:
-            raise PackageError(f"its TorchScript weights cannot be loaded ({_one_line(error)})") from error
+            raise PackageError(f"its TorchScript weights cannot be loaded ({one_line(error)})") from error
+
+    return torch_network(module, device=device)
+
+
+def torch_network(module: Any, *, device: str) -> Network:
+    """A module of torch that lies on a device, in its evaluation mode."""
+    import torch
 
     def run(batch: NDArray[np.generic]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -55,7 +63,7 @@ def onnx_network(weights: bytes, *, device: str) -> Network:
     try:
         session = ort.InferenceSession(weights, options, providers=[provider])
     except Exception as error:
-        raise PackageError(f"its ONNX weights cannot be loaded ({_one_line(error)})") from error
+        raise PackageError(f"its ONNX weights cannot be loaded ({one_line(error)})") from error
     if session.get_providers()[0] != wanted:
         raise PackageError(
             f"ONNX Runtime has no {wanted} here, only {', '.join(session.get_providers())}; use --device cpu"
@@ -78,7 +86,3 @@ BACKENDS: dict[str, Callable[..., Network]] = {"torchscript": torchscript_networ
 
 LOOKED_OVER: dict[str, Callable[[bytes], object]] = {"torchscript": looked_over, "onnx": refuse_external_data}
 """Weights format -> what raises PackageError for weights that reach beyond the network."""
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

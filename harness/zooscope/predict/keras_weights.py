@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooscope.data.archive import open_zip
-from zooscope.errors import PackageError
+from zooscope.errors import PackageError, one_line
 from zooscope.predict.backends import Network
 
 _SUFFIXES = {"keras_hdf5": ".h5", "keras_v3": ".keras"}
@@ -28,7 +28,7 @@ def keras_network(weights: bytes, weights_format: str) -> Network:
             call, to_numpy = _loaded(weights, weights_format, Path(folder))
     except Exception as error:
         raise PackageError(
-            f"its {weights_format} weights cannot be loaded ({type(error).__name__}: {_one_line(error)})"
+            f"its {weights_format} weights cannot be loaded ({type(error).__name__}: {one_line(error)})"
         ) from error
 
     def run(batch: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -74,7 +74,3 @@ def _saved_model(weights: bytes, folder: Path) -> tuple[Callable[..., Any], Call
     signature = tensorflow.saved_model.load(str(found)).signatures["serving_default"]
     name = next(iter(signature.structured_input_signature[1]))
     return (lambda batch: signature(**{name: tensorflow.constant(batch)})), np.asarray
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

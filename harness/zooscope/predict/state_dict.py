@@ -11,12 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from zooscope.errors import PackageError
+from zooscope.errors import PackageError, one_line
 from zooscope.package_weights import Architecture
-from zooscope.predict.backends import Network
+from zooscope.predict.backends import Network, torch_network
 
 
 def state_dict_network(
@@ -43,19 +40,8 @@ def state_dict_network(
     try:
         network.load_state_dict(_tensors(weights, member))
     except Exception as error:
-        raise PackageError(f"its state dict does not fit {architecture} ({_one_line(error)})") from error
-    network = network.to(device).eval()
-
-    def run(batch: NDArray[np.generic]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            out = network(torch.from_numpy(batch).to(device))
-        if isinstance(out, tuple | list) and len(out) == 1:
-            out = out[0]
-        if not isinstance(out, torch.Tensor):
-            raise PackageError(f"its network answers with {type(out).__name__}; one tensor is expected")
-        return out.to("cpu", torch.float32).numpy()
-
-    return run
+        raise PackageError(f"its state dict does not fit {architecture} ({one_line(error)})") from error
+    return torch_network(network.to(device).eval(), device=device)
 
 
 def _tensors(weights: bytes, member: str) -> Mapping[str, Any]:
@@ -84,7 +70,7 @@ def _built(architecture: Architecture, read: Callable[[str], bytes]) -> Any:
         raise PackageError(f"its architecture, {architecture}, needs {error.name}, which is not installed") from error
     except Exception as error:
         raise PackageError(
-            f"its architecture, {architecture}, cannot be built ({type(error).__name__}: {_one_line(error)})"
+            f"its architecture, {architecture}, cannot be built ({type(error).__name__}: {one_line(error)})"
         ) from error
 
 
@@ -101,7 +87,3 @@ def _imported(source: str, code: bytes) -> Any:
         sys.modules[name] = module
         spec.loader.exec_module(module)
     return module
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -52,7 +53,8 @@ class DetectionRow:
     Attributes
     ----------
     score_source : "own score", the decoder's confidence, or "constant score" where it has none.
-    scores : by column: "AP", "AP50", "AP75", "AP small" ..., and AR of the most detections, e.g. "AR100".
+    scores : by column: "AP", "AP50", "AP75", "AP small" ..., and AR of the most detections, e.g. "AR100"; those of a
+        size that no true object has are left out.
     """
 
     row: BoardRow
@@ -69,7 +71,9 @@ def detection_rows(board: Board, subset: str) -> list[DetectionRow]:
         for kind, images in row.result.detections.items():
             source = images[0].score_source.replace("-", " ")
             mine = {_column(name): one for name, one in scores.items() if name.partition("-")[2].startswith(f"{kind}-")}
-            shown = {column: one for column, one in mine.items() if column.startswith("AP") or column == _recall(board)}
+            told = {column: one for column, one in mine.items() if column.startswith("AP") or column == _recall(board)}
+            # which scores there are depends on the true objects alone, so the same are left out for all
+            shown = {column: one for column, one in told.items() if not math.isnan(one.score)}
             found.append(DetectionRow(row, kind, source, shown))
     return sorted(found, key=lambda one: list(KINDS).index(one.kind))
 

@@ -58,7 +58,8 @@ def write_benchmark(board: Board, site: Path, *, name: str, data: Dataset | None
         slug=slug,
         detection={subset.name: found for subset in _ranked_on(board) if (found := detection_rows(board, subset.name))},
         detection_title=detection_title(board) if board.has_thresholds else "",
-        share=lambda estimate: tables.interval(estimate, USUAL),
+        limits=limits,
+        usual=USUAL,
     )
     if shown:
         write_page(page.with_name("image.html"), "image", root="../../", **about)

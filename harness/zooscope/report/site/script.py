@@ -10,7 +10,8 @@ from zooscope import atomic
 from zooscope.report.board import Standing
 from zooscope.stats import Estimate
 
-DIGITS = 4
+DIGITS = 7
+"""More than any page shows: what is rounded twice may end in another digit than the tables have."""
 
 
 def write_script(folder: Path, key: str, value: Any) -> None:
@@ -25,12 +26,12 @@ def script(key: str, value: Any) -> str:
 
 
 def number(value: float | None) -> float | None:
-    """Four digits; None for what does not exist."""
+    """The number as a page is given it; None for what does not exist."""
     return None if value is None or math.isnan(value) else round(float(value), DIGITS)
 
 
 def numbers(values: Iterable[float]) -> list[float | None]:
-    """Four digits of each."""
+    """The same of each."""
     return [number(value) for value in values]
 
 

@@ -69,13 +69,13 @@ def test_the_page_is_given_the_boards_numbers(board: Board, given: Read) -> None
             for metric, (score, *ends) in standing["scores"].items():
                 estimate = mine.scores[metric]
                 assert [score, *ends] == pytest.approx(
-                    [v for v in (estimate.score, estimate.low, estimate.high) if v is not None], abs=5e-5
+                    [v for v in (estimate.score, estimate.low, estimate.high) if v is not None], abs=5e-8
                 )
             assert standing["rank"] == (None if mine.rank is None else standing["rank"])
             assert standing["rank"] is None or standing["rank"][0] == mine.rank
     curve = told["curve"]["scores"]["all"][0]
-    assert curve[0] == pytest.approx(board.rows[0].standings["all"].scores[board.shown.ranked_by].score, abs=5e-5)
-    assert curve[5] == pytest.approx(board.rows[0].standings["all"].scores["ap75.per-image@1"].score, abs=5e-5)
+    assert curve[0] == pytest.approx(board.rows[0].standings["all"].scores[board.shown.ranked_by].score, abs=5e-8)
+    assert curve[5] == pytest.approx(board.rows[0].standings["all"].scores["ap75.per-image@1"].score, abs=5e-8)
 
 
 def test_the_plots_are_given_the_score_of_each_image_and_its_stratum(board: Board, given: Read, demo: Dataset) -> None:
@@ -84,7 +84,7 @@ def test_the_plots_are_given_the_score_of_each_image_and_its_stratum(board: Boar
     assert images["strata"] == [demo[id].stratum for id in board.ids]
     for name, scores in images["scores"].items():
         for row, mine in zip(board.rows, scores, strict=True):
-            assert sum(mine) / len(mine) == pytest.approx(row.standings["all"].scores[name].score, abs=5e-5)
+            assert sum(mine) / len(mine) == pytest.approx(row.standings["all"].scores[name].score, abs=5e-8)
     histology = [n for n, id in enumerate(board.ids) if demo[id].stratum.startswith("histology")]
     assert images["subsets"]["histology"] == histology
 
