@@ -15,6 +15,7 @@ from zooscope.data import Dataset
 from zooscope_zoo.training.config import make_config
 from zooscope_zoo.training.images import load_images, split_samples
 from zooscope_zoo.training.loop import Trainee, _step
+from zooscope_zoo.training.object_patches import ObjectPatches
 from zooscope_zoo.training.patches import Steps
 
 WARM_UP, STEPS, ROUNDS = 5, 12, 3
@@ -40,7 +41,8 @@ def test_patches_stay_off_the_critical_path(name: str, dsb2018: Dataset, record:
         return method.targets(labels, planes, network_config)
 
     loader = DataLoader(
-        Steps(images, targets, config.training, config.augment), batch_size=None, sampler=range(1000),
+        Steps(ObjectPatches(images, targets, config.training, config.augment), config.training),
+        batch_size=None, sampler=range(1000),
         num_workers=config.training.workers, prefetch_factor=4,
     )  # fmt: skip
     fresh = iter(loader)

@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from zooscope.sample import Task
+
+Keeps = Literal["best", "last"]
+"""Which weights become the package: those of the lowest validation loss, or the last."""
+
 
 class NetworkConfig(BaseModel):
     """Base of a method's own settings; they are the keyword arguments that packages state for the network."""
@@ -35,12 +40,23 @@ class Description:
 class Method(Protocol):
     """A trainable method; an object of the entry-point group `zooscope.methods`, one folder each.
 
-    The network's `forward` gives the dense maps with activations inside; its `logits` gives what the loss takes.
+    The network's `forward` gives the dense maps with activations inside; its `logits` gives what the loss takes. What
+    a task needs besides stands in `ObjectMethod` and `RestorationMethod`.
     """
 
     @property
     def id(self) -> str:
-        """The entry point's name. Plain attributes do, for this and the next three."""
+        """The entry point's name. Plain attributes do, for all properties."""
+        ...
+
+    @property
+    def task(self) -> Task:
+        """What it learns to do."""
+        ...
+
+    @property
+    def keeps(self) -> Keeps:
+        """Which weights become the package."""
         ...
 
     @property
@@ -70,16 +86,8 @@ class Method(Protocol):
         """Pixels of the image, along an edge, to one of the maps."""
         ...
 
-    def planes(self, labels: NDArray[np.int32], config: Any) -> NDArray[np.float32]:
-        """What is computed once for a whole label image (y, x) and turns with it: (k, y, x), k may be 0."""
-        ...
-
-    def targets(self, labels: NDArray[np.int32], planes: NDArray[np.float32], config: Any) -> NDArray[np.float32]:
-        """Targets (t, y / grid, x / grid) of a patch, from its labels (y, x) and planes (k, y, x)."""
-        ...
-
-    def loss(self, logits: Tensor, targets: Tensor, config: Any) -> Mapping[str, Tensor]:
-        """Terms of the loss by name; their sum is minimised."""
+    def terms(self, network: Any, images: Tensor, targets: Tensor, config: Any) -> Mapping[str, Tensor]:
+        """Terms of the loss by name, their sum is minimised; half-precision logits are brought to float32 first."""
         ...
 
     def decoder(self, config: Any) -> str:
@@ -92,6 +100,35 @@ class Method(Protocol):
 
     def describe(self, config: Any) -> Description:
         """Receptive field, parameters, purpose."""
+        ...
+
+
+class ObjectMethod(Method, Protocol):
+    """What learns to find objects."""
+
+    def planes(self, labels: NDArray[np.int32], config: Any) -> NDArray[np.float32]:
+        """What is computed once for a whole label image (y, x) and turns with it: (k, y, x), k may be 0."""
+        ...
+
+    def targets(self, labels: NDArray[np.int32], planes: NDArray[np.float32], config: Any) -> NDArray[np.float32]:
+        """Targets (t, y / grid, x / grid) of a patch, from its labels (y, x) and planes (k, y, x)."""
+        ...
+
+    def loss(self, logits: Tensor, targets: Tensor, config: Any) -> Mapping[str, Tensor]:
+        """The terms, from what the network's `logits` gave."""
+        ...
+
+
+Teacher = Literal["clean", "noisy", "itself"]
+"""What a restoration's target is: the clean image, another noisy image of the same scene, or the noisy image itself."""
+
+
+class RestorationMethod(Method, Protocol):
+    """What learns to restore images; its maps are the image's channels, restored, then what else it tells of them."""
+
+    @property
+    def teacher(self) -> Teacher:
+        """What it learns from."""
         ...
 
 

@@ -5,7 +5,7 @@ bit of a processor's logarithm shows. The rounding adds a variance of 1.3e-6.
 """
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +40,11 @@ class Box(BaseModel):
     width_px: int = Field(gt=1)
 
 
-Noise = Annotated[Gaussian | PoissonGaussian | Box, Field(discriminator="kind")]
+AnyNoise = Gaussian | PoissonGaussian | Box
+Noise = Annotated[AnyNoise, Field(discriminator="kind")]
 
 
-def add_noise(clean: NDArray[np.generic], noise: Gaussian | PoissonGaussian | Box, *, seed: str) -> NDArray[np.float32]:
+def add_noise(clean: NDArray[np.generic], noise: AnyNoise, *, seed: str) -> NDArray[np.float32]:
     """A noisy image.
 
     Parameters
@@ -52,13 +53,23 @@ def add_noise(clean: NDArray[np.generic], noise: Gaussian | PoissonGaussian | Bo
     seed : text; the same one gives the same draws.
     """
     state = np.random.RandomState(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "little"))
-    image = clean.astype(np.float64)
-    if isinstance(noise, Gaussian):
-        image = image + noise.sigma * state.standard_normal(image.shape)
-    elif isinstance(noise, PoissonGaussian):
-        image = noise.gain * state.poisson(image / noise.gain) + noise.sigma * state.standard_normal(image.shape)
-    else:
-        white = state.standard_normal((image.shape[0], image.shape[1] + noise.width_px - 1))
-        sums = np.lib.stride_tricks.sliding_window_view(white, noise.width_px, axis=1).sum(axis=-1)
-        image = image + noise.sigma / np.sqrt(noise.width_px) * sums
+    image = _noisy(clean.astype(np.float64), noise, state)
     return (np.round(image / STEP) * STEP).astype(np.float32)
+
+
+def noisy_patch(clean: NDArray[np.float32], noise: AnyNoise, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A patch (c, y, x) under noise drawn from a stream of one's own, for a training that never sees a draw twice."""
+    return np.stack([_noisy(plane, noise, rng) for plane in clean]).astype(np.float32)
+
+
+def _noisy(
+    image: NDArray[Any], noise: AnyNoise, state: np.random.RandomState | np.random.Generator
+) -> NDArray[np.float64]:
+    """(y, x) under the noise."""
+    if isinstance(noise, Gaussian):
+        return image + noise.sigma * state.standard_normal(image.shape)
+    if isinstance(noise, PoissonGaussian):
+        return noise.gain * state.poisson(image / noise.gain) + noise.sigma * state.standard_normal(image.shape)
+    white = state.standard_normal((image.shape[0], image.shape[1] + noise.width_px - 1))
+    sums = np.lib.stride_tricks.sliding_window_view(white, noise.width_px, axis=1).sum(axis=-1)
+    return image + noise.sigma / np.sqrt(noise.width_px) * sums

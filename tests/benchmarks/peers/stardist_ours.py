@@ -17,6 +17,7 @@ from zooscope.decode.stardist import decode
 from zooscope_zoo.training.config import make_config
 from zooscope_zoo.training.images import TrainingImage, normalise
 from zooscope_zoo.training.loop import Trainee, _step
+from zooscope_zoo.training.object_patches import ObjectPatches
 from zooscope_zoo.training.patches import Steps
 
 
@@ -33,7 +34,8 @@ class Training:
         self.trainee, self.optimiser = self.accelerator.prepare(trainee, optimiser)
         none = np.zeros((0, *labels.shape[1:]), np.float32)
         items = [TrainingImage(str(i), x[None], y, none) for i, (x, y) in enumerate(zip(images, labels, strict=True))]
-        self.steps = Steps(items, self._targets, self.config.training, self.config.augment)
+        patches = ObjectPatches(items, self._targets, self.config.training, self.config.augment)
+        self.steps = Steps(patches, self.config.training)
         self.kept = self.steps[0]
 
     def step(self, *, warm_up: int, steps: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import torch
 from zooscope.data import Dataset
 from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
 from zooscope_zoo.training.images import TrainingImage, load_images
+from zooscope_zoo.training.object_patches import ObjectPatches
 from zooscope_zoo.training.patches import Steps
 
 PLAIN = AugmentConfig(flips=False, gain=(1, 1), offset=(0, 0), noise=0)
@@ -22,10 +23,16 @@ def labels_and_planes(labels: np.ndarray, planes: np.ndarray) -> np.ndarray:
     return np.concatenate([labels[None].astype(np.float32), planes])
 
 
+def steps_of(
+    images: list[TrainingImage], training: TrainingConfig, augment: AugmentConfig, *, process: int = 0
+) -> Steps:
+    return Steps(ObjectPatches(images, labels_and_planes, training, augment), training, process=process)
+
+
 def test_image_labels_and_planes_are_turned_and_zoomed_together(demo: Dataset) -> None:
     training = TrainingConfig(batch=4, patch_px=64, steps=10)
     augment = AugmentConfig(flips=True, gain=(1, 1), offset=(0, 0), noise=0, zoom=(0.7, 1.4))
-    steps = Steps(images_of(demo), labels_and_planes, training, augment)
+    steps = steps_of(images_of(demo), training, augment)
     for step in range(6):
         images, targets = steps[step]
         np.testing.assert_array_equal(targets[:, 0] > 0, targets[:, 1] > 0)
@@ -38,13 +45,13 @@ def test_all_eight_turns_come_and_none_other(demo: Dataset) -> None:
     base = next(iter(images_of(demo)))
     square = TrainingImage(base.id, base.image[:, :64, :64], base.labels[:64, :64], base.planes[:, :64, :64])
     training = TrainingConfig(batch=1, patch_px=64, steps=200)
-    steps = Steps([square], labels_and_planes, training, PLAIN.model_copy(update={"flips": True}))
+    steps = steps_of([square], training, PLAIN.model_copy(update={"flips": True}))
 
     def told(picture: torch.Tensor) -> bytes:
         return (picture.numpy() * 1000).round().astype(np.int32).tobytes()
 
     seen = {told(steps[step][0]) for step in range(80)}
-    plain = Steps([square], labels_and_planes, training, PLAIN)[0][0][0, 0]
+    plain = steps_of([square], training, PLAIN)[0][0][0, 0]
     turns = [torch.rot90(plain.flip(0) if flip else plain, k) for flip in (False, True) for k in range(4)]
     assert seen == {told(turn) for turn in turns}
 
@@ -54,15 +61,13 @@ def test_patches_are_drawn_around_objects_and_small_images_are_continued(demo: D
     labels[5:9, 290:294] = 1
     image = TrainingImage("a", np.ones((1, 40, 300), np.float32), labels, np.zeros((0, 40, 300), np.float32))
     training = TrainingConfig(batch=8, patch_px=64, steps=3, object_fraction=1)
-    images, targets = Steps([image], labels_and_planes, training, PLAIN)[0]
+    images, targets = steps_of([image], training, PLAIN)[0]
     assert images.shape == (8, 1, 64, 64)
     assert (targets[:, 0].flatten(1).max(1).values == 1).all()
 
 
 def test_a_step_is_the_same_whenever_it_is_drawn_and_differs_between_processes(demo: Dataset) -> None:
     training, augment = TrainingConfig(batch=2, patch_px=64, steps=9), AugmentConfig()
-    first, again, other = (
-        Steps(images_of(demo), labels_and_planes, training, augment, process=process)[5][0] for process in (0, 0, 1)
-    )
+    first, again, other = (steps_of(images_of(demo), training, augment, process=process)[5][0] for process in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

@@ -16,6 +16,7 @@ from zooscope.data import Dataset, load_dataset
 from zooscope.data.folder import write_folder
 from zooscope_zoo.training.config import make_config
 from zooscope_zoo.training.images import load_images, split_samples
+from zooscope_zoo.training.object_patches import ObjectPatches
 from zooscope_zoo.training.patches import Steps
 from zooscope_zoo.training.run_folder import RunFolder
 
@@ -76,7 +77,8 @@ def test_a_step_is_the_mean_of_the_gradients_of_both_processes_own_patches(launc
     torch.manual_seed(config.training.seed)
     network = method.network(settings)
     for process in range(2):
-        patches, wanted = Steps(loaded, targets, config.training, config.augment, process=process)[0]
+        source = ObjectPatches(loaded, targets, config.training, config.augment)
+        patches, wanted = Steps(source, config.training, process=process)[0]
         loss = sum(method.loss(network.logits(patches), wanted, settings).values())
         (loss / 2).backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), config.training.clip_norm)

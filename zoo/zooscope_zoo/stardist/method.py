@@ -1,7 +1,7 @@
 """StarDist as a method: settings, targets, loss."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -10,7 +10,8 @@ from pydantic import Field
 from skimage.segmentation import relabel_sequential
 from torch import Tensor, nn
 
-from zooscope_zoo.method import Description, Method, NetworkConfig, count_parameters
+from zooscope.sample import Task
+from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod, count_parameters
 from zooscope_zoo.nn.unet import unet_field_px
 from zooscope_zoo.stardist.network import StarDistNetwork
 
@@ -30,6 +31,8 @@ class StarDist:
     """Star-convex objects: every pixel votes with its probability and its distances to the object's outline."""
 
     id = "stardist"
+    task = Task.INSTANCE_SEGMENTATION
+    keeps: Keeps = "best"
     config = StarDistConfig
     architecture = ("zooscope_zoo.nn.unet", "zooscope_zoo.stardist.network")
     small = ("network.width=8", "network.depth=2", "network.features=16", "training.steps=800")
@@ -66,6 +69,10 @@ class StarDist:
         targets[1:] = np.moveaxis(rays, -1, 0)
         return targets
 
+    def terms(self, network: Any, images: Tensor, targets: Tensor, config: StarDistConfig) -> Mapping[str, Tensor]:
+        """The loss of what the network sees in whole patches."""
+        return self.loss(network.logits(images).float(), targets, config)
+
     def loss(self, logits: Tensor, targets: Tensor, config: StarDistConfig) -> Mapping[str, Tensor]:
         """Cross-entropy of the probability, and 0.2 times the distances' error.
 
@@ -95,4 +102,4 @@ class StarDist:
         return Description(purpose, field, count_parameters(self.network(config)))
 
 
-METHOD: Method = StarDist()
+METHOD: ObjectMethod = StarDist()

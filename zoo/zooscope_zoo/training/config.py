@@ -22,7 +22,8 @@ class TrainingConfig(BaseModel):
     steps, batch, patch_px : of one process; patches are squares.
     learning_rate : reached after `warmup_steps`, then down a cosine to a hundredth at the last step.
     clip_norm : largest norm of the gradient.
-    object_fraction : part of the patches that are drawn around an object.
+    object_fraction : part of the patches that are drawn around an object, where there are objects.
+    fresh_noise : every patch gets noise of its own, where the data set's card says how its noise is made.
     strata : pattern of the strata to train and validate on, e.g. "fluorescence-*".
     precision : of the arithmetic; weights stay float32.
     workers : processes that make patches beside the training.
@@ -38,6 +39,7 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(default=1e-4, ge=0)
     clip_norm: float = Field(default=5.0, gt=0)
     object_fraction: float = Field(default=0.9, ge=0, le=1)
+    fresh_noise: bool = False
     validate_every: int = Field(default=200, ge=1)
     strata: str = "*"
     seed: int = Field(default=0, ge=0)

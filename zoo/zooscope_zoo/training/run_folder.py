@@ -17,6 +17,7 @@ from zooscope.bundled import bundled
 from zooscope.environment import environment
 from zooscope.errors import DataError, UsageError
 from zooscope_zoo.training.config import RunConfig
+from zooscope_zoo.training.normalisation import Normalisation, from_json
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,19 @@ class RunFolder:
         return (self.path / "config.json").is_file()
 
     def begin(
-        self, config: RunConfig, data: list[dict[str, Any]], *, started_from: Mapping[str, Any] | None = None
+        self,
+        config: RunConfig,
+        data: list[dict[str, Any]],
+        *,
+        started_from: Mapping[str, Any] | None = None,
+        normalisation: Normalisation | None = None,
     ) -> None:
         """Write what the run is made from; `started_from` is a model, and the data that it has seen."""
         about: dict[str, Any] = {"data": data, "environment": {**environment(), "cores": os.cpu_count()}}
         if started_from:
             about["started_from"] = started_from
+        if normalisation:
+            about["normalisation"] = normalisation.as_json()
         atomic.write_text(self.path / "config.json", config.model_dump_json(indent=1) + "\n")
         atomic.write_text(self.path / "about.json", json.dumps(about, indent=1, sort_keys=True) + "\n")
 
@@ -51,6 +59,11 @@ class RunFolder:
     def about(self) -> dict[str, Any]:
         """Data digests, environment, and what it started from where there is something."""
         return json.loads((self.path / "about.json").read_text(encoding="utf-8"))
+
+    def normalisation(self) -> Normalisation | None:
+        """By which images were scaled that the run learned to restore, or None."""
+        found = self.about().get("normalisation")
+        return from_json(found) if found else None
 
     def started_from(self) -> str | None:
         """The model that it started from, or None."""

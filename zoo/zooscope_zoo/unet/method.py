@@ -1,7 +1,7 @@
 """The U-Net as a method: settings, targets, losses."""
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from skimage.segmentation import find_boundaries
 from torch import Tensor, nn
 
-from zooscope_zoo.method import Description, Method, NetworkConfig, count_parameters
+from zooscope.sample import Task
+from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod, count_parameters
 from zooscope_zoo.nn.unet import unet_field_px
 from zooscope_zoo.unet.network import UNetNetwork
 from zooscope_zoo.unet.weightmap import part_touching, weight_map
@@ -43,6 +44,8 @@ class UNetMethod:
     """Foreground and boundary of objects; a seeded watershed makes objects of them."""
 
     id = "unet"
+    task = Task.INSTANCE_SEGMENTATION
+    keeps: Keeps = "best"
     config = UNetConfig
     architecture = ("zooscope_zoo.nn.unet", "zooscope_zoo.unet.network")
     small = ("network.width=8", "network.depth=2")
@@ -80,6 +83,10 @@ class UNetMethod:
             return (foreground + boundary)[None]
         return np.concatenate([foreground[None], boundary[None], planes])
 
+    def terms(self, network: Any, images: Tensor, targets: Tensor, config: UNetConfig) -> Mapping[str, Tensor]:
+        """The loss of what the network sees in whole patches."""
+        return self.loss(network.logits(images).float(), targets, config)
+
     def loss(self, logits: Tensor, targets: Tensor, config: UNetConfig) -> Mapping[str, Tensor]:
         """As configured; Dice is taken over the batch, per channel."""
         if config.loss == "cross-entropy":
@@ -113,4 +120,4 @@ def _apart(labels: NDArray[np.int32], config: UNetConfig) -> NDArray[np.int32]:
     return part_touching(labels) if (config.output, config.loss) == ("foreground", "weighted-bce") else labels
 
 
-METHOD: Method = UNetMethod()
+METHOD: ObjectMethod = UNetMethod()

@@ -1,0 +1,61 @@
+"""What the methods that restore images with a U-Net have in common: settings, sizes, names."""
+
+from typing import Generic, Literal, TypeVar
+
+from pydantic import Field
+from torch import nn
+
+from zooscope.sample import Task
+from zooscope_zoo.method import Description, Keeps, NetworkConfig, count_parameters
+from zooscope_zoo.nn.denoiser import Denoiser, denoiser_field_px
+
+
+class DenoiserConfig(NetworkConfig):
+    """Keyword arguments of `Denoiser`."""
+
+    width: int = Field(default=32, ge=4)
+    depth: int = Field(default=2, ge=1, le=5)
+    kernel: Literal[3, 5, 7] = 3
+    norm: bool = False
+    residual: bool = True
+
+
+Config = TypeVar("Config", bound=DenoiserConfig)
+
+
+class Restoration(Generic[Config]):
+    """Base of a method whose network is a `Denoiser`."""
+
+    task = Task.RESTORATION
+    keeps: Keeps = "last"
+    architecture: tuple[str, ...] = ("zooscope_zoo.nn.denoiser",)
+    small: tuple[str, ...] = ("network.width=8", "network.depth=1")
+    purpose: str
+
+    def network(self, config: Config) -> nn.Module:
+        """A new network."""
+        return Denoiser(**config.model_dump())
+
+    def multiple_px(self, config: Config) -> int:
+        """Two for each pooling."""
+        return 2**config.depth
+
+    def grid(self, config: Config) -> int:
+        """The restored image has the image's size."""
+        return 1
+
+    def decoder(self, config: Config) -> str:
+        """The maps are the image."""
+        return "image"
+
+    def map_names(self, config: Config) -> tuple[str, ...]:
+        """The image's channels."""
+        return ("restored",) if config.channels == 1 else ("red", "green", "blue")
+
+    def describe(self, config: Config) -> Description:
+        """The U-Net's own field."""
+        return Description(self.purpose, self.field_px(config), count_parameters(self.network(config)))
+
+    def field_px(self, config: Config) -> int:
+        """Edge of the receptive field, in pixels."""
+        return denoiser_field_px(depth=config.depth, kernel=config.kernel)

@@ -1,0 +1,125 @@
+"""Material: what a training learns from and validates on, made of data sets as a method's task asks for it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from zooscope.data import Dataset
+from zooscope.errors import DataError, UsageError
+from zooscope.sample import Task
+from zooscope_zoo.method import Method, NetworkConfig
+from zooscope_zoo.training import images as objects
+from zooscope_zoo.training import pairs
+from zooscope_zoo.training.config import RunConfig
+from zooscope_zoo.training.images import TrainingImage, load_images, split_samples
+from zooscope_zoo.training.normalisation import Normalisation, measure_normalisation
+from zooscope_zoo.training.object_patches import ObjectPatches
+from zooscope_zoo.training.pairs import RestorationPatches, Scene, load_scenes
+from zooscope_zoo.training.patches import Patches
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Patches of all data sets together.
+
+    Attributes
+    ----------
+    about : of each data set, what a run keeps of it.
+    normalisation : of images that are restored; None where each image is scaled by its own percentiles.
+    """
+
+    training: Patches
+    validation: Patches
+    about: list[dict[str, Any]]
+    normalisation: Normalisation | None = None
+
+
+def prepare(
+    method: Method, config: RunConfig, settings: NetworkConfig, data: Sequence[Dataset], *, say: Say, progress: bool
+) -> Material:
+    """Load all data sets.
+
+    Parameters
+    ----------
+    say : called with each thing that a user should know of the data before training.
+
+    Raises
+    ------
+    UsageError : a data set of another task. DataError : data to learn nothing from.
+    """
+    make = _restoration if method.task is Task.RESTORATION else _objects
+    return make(method, config, settings, data, say=say, progress=progress)
+
+
+def _objects(
+    method: Any, config: RunConfig, settings: NetworkConfig, data: Sequence[Dataset], *, say: Say, progress: bool
+) -> Material:
+    for item in data:
+        if item.card.task is not Task.INSTANCE_SEGMENTATION:
+            raise UsageError(f"data set '{item.card.id}' is of {item.card.task}; {method.id} learns to find objects")
+    both: tuple[list[TrainingImage], list[TrainingImage]] = ([], [])
+    about: list[dict[str, Any]] = []
+    for item in data:
+        ids = split_samples(item, strata=config.training.strata)
+        for found, part, label in zip(both, ids, ("training", "validation"), strict=True):
+            found += load_images(
+                item, part, channels=settings.channels, planes=partial(method.planes, config=settings),
+                label=label, progress=progress,
+            )  # fmt: skip
+        about.append(_about(item, config, *ids))
+        own = both[0][-len(ids[0]) :]
+        field, patch = method.describe(settings).receptive_field_px, config.training.patch_px
+        for note in objects.notes(item, own, channels=settings.channels, field_px=field, patch_px=patch):
+            say(f"note: {item.name}: {note}")
+    targets = partial(method.targets, config=settings)  # no closure, so that workers can also be spawned
+    training, validation = (ObjectPatches(found, targets, config.training, config.augment) for found in both)
+    return Material(training, validation, about)
+
+
+def _restoration(
+    method: Any, config: RunConfig, settings: NetworkConfig, data: Sequence[Dataset], *, say: Say, progress: bool
+) -> Material:
+    teacher, fresh = method.teacher, config.training.fresh_noise
+    for item in data:
+        if teacher != "itself" and item.card.task is not Task.RESTORATION:
+            raise UsageError(
+                f"data set '{item.card.id}' is of {item.card.task}; {method.id} learns from pairs of images "
+                "(a folder with images/ and clean/), noise2void from noisy ones alone"
+            )
+    both: tuple[list[Scene], list[Scene]] = ([], [])
+    about: list[dict[str, Any]] = []
+    for item in data:
+        ids = split_samples(item, strata=config.training.strata)
+        for found, part, label in zip(both, ids, ("training", "validation"), strict=True):
+            found += load_scenes(
+                item, part, channels=settings.channels, teacher=teacher, label=label, progress=progress
+            )
+        about.append(_about(item, config, *ids))
+        own = [scene for scene in both[0] if scene.dataset == item.name]
+        for note in pairs.notes(item, own, teacher=teacher, patch_px=config.training.patch_px, fresh=fresh):
+            say(f"note: {item.name}: {note}")
+    noisy = [image for scene in both[0] for image in scene.noisy]
+    clean = [scene.clean for scene in both[0] if scene.clean is not None] if teacher == "clean" else []
+    normalisation = measure_normalisation(noisy, clean)
+    training, validation = (
+        RestorationPatches(found, teacher, normalisation, config.training, config.augment) for found in both
+    )
+    return Material(training, validation, about, normalisation)
+
+
+def _about(data: Dataset, config: RunConfig, train_ids: list[str], validation_ids: list[str]) -> dict[str, Any]:
+    if not train_ids:
+        raise DataError(f"data set '{data.card.id}': no image to train on")
+    return {
+        "dataset": data.card.id,
+        "version": data.card.version,
+        "digest": data.digest,
+        "licence": data.card.licence,
+        "strata": config.training.strata,
+        "splits": sorted(set(data.table.loc[train_ids, "split"])),
+        "images": len(train_ids),
+        "validation_images": len(validation_ids),
+    }

@@ -1,0 +1,60 @@
+"""Normalisation by the training set: each channel minus its mean, over its deviation; undone in the package."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Means and standard deviations of each channel, of the images and of their targets, in the images' own units."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    target_mean: tuple[float, ...]
+    target_std: tuple[float, ...]
+
+    def image(self, image: Image) -> Image:
+        """(c, y, x) as the network takes it."""
+        return _scaled(image, self.mean, self.std)
+
+    def target(self, target: Image) -> Image:
+        """(c, y, x) as the network gives it."""
+        return _scaled(target, self.target_mean, self.target_std)
+
+    def as_json(self) -> dict[str, list[float]]:
+        """For a run's `about.json`."""
+        return {name: list(getattr(self, name)) for name in ("mean", "std", "target_mean", "target_std")}
+
+
+def from_json(values: Mapping[str, Any]) -> Normalisation:
+    """What `as_json` gave."""
+    return Normalisation(**{name: tuple(found) for name, found in values.items()})
+
+
+def measure_normalisation(images: Sequence[Image], targets: Sequence[Image] = ()) -> Normalisation:
+    """Of images (c, y, x); targets of no own kind (other noisy images) are scaled as the images are.
+
+    The figures are rounded to six digits, so that a package can state them.
+    """
+    mean, std = _figures(images)
+    target_mean, target_std = _figures(targets) if targets else (mean, std)
+    return Normalisation(mean, std, target_mean, target_std)
+
+
+def _figures(images: Sequence[Image]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    count = sum(image[0].size for image in images)
+    mean = np.sum([image.sum((1, 2), dtype=np.float64) for image in images], axis=0) / count
+    away = [(image - mean[:, None, None]) ** 2 for image in images]
+    std = [value or 1.0 for value in np.sqrt(np.sum([square.sum((1, 2)) for square in away], axis=0) / count)]
+    return tuple(float(f"{value:.6g}") for value in mean), tuple(float(f"{value:.6g}") for value in std)
+
+
+def _scaled(image: Image, mean: Sequence[float], std: Sequence[float]) -> Image:
+    low, scale = (np.array(values, np.float32)[:, None, None] for values in (mean, std))
+    return (image - low) / scale

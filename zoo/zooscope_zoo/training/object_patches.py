@@ -1,0 +1,88 @@
+"""Patches of images with objects: around an object mostly, flipped, rotated, zoomed, brightened, with its targets."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
+from zooscope_zoo.training.images import TrainingImage
+from zooscope_zoo.training.patches import Pair, Planes, cut, turned
+
+Targets = Callable[[NDArray[np.int32], NDArray[np.float32]], NDArray[np.float32]]
+
+
+class ObjectPatches:
+    """Patches (c, p, p) and a method's targets of them.
+
+    Parameters
+    ----------
+    targets : labels (y, x) and a method's planes (k, y, x) of a patch -> its targets.
+    """
+
+    def __init__(
+        self, images: Sequence[TrainingImage], targets: Targets, training: TrainingConfig, augment: AugmentConfig
+    ) -> None:
+        self._images, self._targets = images, targets
+        self._training, self._augment = training, augment
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def drawn(self, rng: np.random.Generator) -> Pair:
+        """A patch at random, changed at random."""
+        item = self._images[int(rng.integers(len(self._images)))]
+        size = self._training.patch_px
+        low, high = self._augment.zoom
+        edge = max(8, round(size / float(np.exp(rng.uniform(np.log(low), np.log(high))))))
+        window = _window(item, edge, rng, on_object=rng.uniform() < self._training.object_fraction)
+        image, labels, planes = (cut(array, window, edge) for array in (item.image, item.labels[None], item.planes))
+        if edge != size:
+            image, labels, planes = _linear(image, size), _nearest(labels, size), _nearest(planes, size)
+        if self._augment.flips:
+            image, labels, planes = turned((image, labels, planes), int(rng.integers(8)))
+        image = image * np.float32(rng.uniform(*self._augment.gain)) + np.float32(rng.uniform(*self._augment.offset))
+        noise = np.float32(rng.uniform(0, self._augment.noise))
+        image = image + noise * rng.standard_normal(image.shape, dtype=np.float32)
+        labels = np.ascontiguousarray(labels[0])
+        return image.astype(np.float32, copy=False), self._targets(labels, np.ascontiguousarray(planes))
+
+    def fixed(self, index: int, rng: np.random.Generator) -> Pair:
+        """A patch of that image, around an object, unchanged."""
+        item, size = self._images[index], self._training.patch_px
+        window = _window(item, size, rng, on_object=True)
+        image, labels, planes = (cut(array, window, size) for array in (item.image, item.labels[None], item.planes))
+        return image.astype(np.float32), self._targets(np.ascontiguousarray(labels[0]), np.ascontiguousarray(planes))
+
+
+def _window(item: TrainingImage, size: int, rng: np.random.Generator, *, on_object: bool) -> tuple[int, int]:
+    """Top left corner of a patch; one that holds an object pixel if `on_object` and there is any."""
+    room = [max(0, length - size) for length in item.labels.shape]
+    y = x = 0
+    for _ in range(8):
+        y, x = (int(rng.integers(0, r + 1)) for r in room)
+        if not on_object or item.labels[y : y + size, x : x + size].any():
+            return y, x
+    if not item.objects:
+        return y, x
+    label, box = item.objects[int(rng.integers(len(item.objects)))]
+    places = np.argwhere(item.labels[box] == label) + [part.start for part in box]
+    place = places[int(rng.integers(len(places)))]
+    y, x = (int(np.clip(p - rng.integers(size), 0, r)) for p, r in zip(place, room, strict=True))
+    return y, x
+
+
+def _linear(array: Planes, size: int) -> NDArray[np.float32]:
+    """(k, y, x) brought to (k, size, size) by linear interpolation between pixels' middles."""
+    planes = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))[None]
+    if not array.size:
+        return np.zeros((array.shape[0], size, size), np.float32)
+    return torch.nn.functional.interpolate(planes, (size, size), mode="bilinear", align_corners=False)[0].numpy()
+
+
+def _nearest(labels: Planes, size: int) -> Planes:
+    """(k, y, x) brought to (k, size, size), each pixel from the one that its middle falls in."""
+    cut = labels.shape[1]
+    places = ((np.arange(size) + 0.5) * cut / size).astype(np.intp)
+    return labels.take(places, axis=1).take(places, axis=2)

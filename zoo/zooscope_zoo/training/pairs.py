@@ -1,0 +1,173 @@
+"""What a restoration learns from: noisy images with clean ones, with further noisy ones, or alone."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from zooscope.channels import to_channels
+from zooscope.data import Dataset
+from zooscope.data.noise import AnyNoise, noisy_patch
+from zooscope.errors import DataError, UsageError
+from zooscope.progress import track
+from zooscope.sample import Task
+from zooscope_zoo.method import Teacher
+from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
+from zooscope_zoo.training.images import SPARE_BYTES
+from zooscope_zoo.training.normalisation import Normalisation
+from zooscope_zoo.training.patches import Pair, cut, turned
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What was imaged once or several times; all arrays float32 (c, y, x) in the images' own range.
+
+    Attributes
+    ----------
+    dataset : `id@version` of its data set.
+    noisy : its images.
+    clean : the truth; None where there is none, or nothing may be learned from it.
+    noise : how the noisy images were made of the clean one, where the data set's card says so.
+    """
+
+    id: str
+    dataset: str
+    noisy: tuple[NDArray[np.float32], ...]
+    clean: NDArray[np.float32] | None = None
+    noise: AnyNoise | None = None
+
+
+class RestorationPatches:
+    """Patches (c, p, p) of noisy images and their targets, both normalised.
+
+    Parameters
+    ----------
+    teacher : what the target is.
+    """
+
+    def __init__(
+        self,
+        scenes: Sequence[Scene],
+        teacher: Teacher,
+        normalisation: Normalisation,
+        training: TrainingConfig,
+        augment: AugmentConfig,
+    ) -> None:
+        _refuse_other_augmentation(augment)
+        self._scenes, self._teacher, self._normalisation = scenes, teacher, normalisation
+        self._training, self._augment = training, augment
+
+    def __len__(self) -> int:
+        return len(self._scenes)
+
+    def drawn(self, rng: np.random.Generator) -> Pair:
+        """A patch at random, flipped and rotated at random; with noise of its own where that is asked for."""
+        scene = self._scenes[int(rng.integers(len(self._scenes)))]
+        size = self._training.patch_px
+        window = _window(scene, size, rng)
+        pair = self._anew(scene, window, rng) if self._training.fresh_noise else None
+        first, second = pair or self._stored(scene, window, rng)
+        if self._augment.flips:
+            first, second = turned((first, second), int(rng.integers(8)))
+        return self._normalised(first, second)
+
+    def fixed(self, index: int, rng: np.random.Generator) -> Pair:
+        """A patch of that scene as it was stored."""
+        scene = self._scenes[index]
+        return self._normalised(*self._stored(scene, _window(scene, self._training.patch_px, rng), rng))
+
+    def _stored(self, scene: Scene, window: tuple[int, int], rng: np.random.Generator) -> Pair:
+        size, own = self._training.patch_px, int(rng.integers(len(scene.noisy)))
+        first = cut(scene.noisy[own], window, size)
+        if self._teacher == "itself":
+            return first, first
+        if self._teacher == "noisy" and len(scene.noisy) > 1:
+            other = (own + 1 + int(rng.integers(len(scene.noisy) - 1))) % len(scene.noisy)
+            return first, cut(scene.noisy[other], window, size)
+        assert scene.clean is not None
+        return first, cut(scene.clean, window, size)
+
+    def _anew(self, scene: Scene, window: tuple[int, int], rng: np.random.Generator) -> Pair | None:
+        """Noise drawn anew by the card's protocol; None where it says none."""
+        if scene.noise is None or scene.clean is None:
+            return None
+        clean = cut(scene.clean, window, self._training.patch_px)
+        first = noisy_patch(clean, scene.noise, rng)
+        if self._teacher == "clean":
+            return first, clean
+        return first, noisy_patch(clean, scene.noise, rng) if self._teacher == "noisy" else first
+
+    def _normalised(self, image: NDArray[np.float32], target: NDArray[np.float32]) -> Pair:
+        return self._normalisation.image(image), self._normalisation.target(target)
+
+
+def load_scenes(
+    dataset: Dataset, ids: Sequence[str], *, channels: int, teacher: Teacher, label: str, progress: bool
+) -> list[Scene]:
+    """Decode and check the images of a data set.
+
+    With a noisy teacher, images that share their truth, pixel by pixel, are frames of one scene.
+
+    Raises
+    ------
+    DataError : no contrast in any image, a noisy teacher without a second image, memory running out.
+    """
+    found: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
+    truths: dict[str, NDArray[np.float32]] = {}
+    has_truth = dataset.card.task is Task.RESTORATION and teacher != "itself"
+    for id in track(ids, f"loading {label} images", len(ids), show=progress):
+        sample = dataset[id]
+        scene = str(dataset.table.loc[id, "target_sha256"]) if has_truth and teacher == "noisy" else id
+        found[scene].append(to_channels(sample.image, channels).astype(np.float32))
+        if has_truth and scene not in truths:
+            target = sample.image.copy(data=sample.target)
+            truths[scene] = to_channels(target, channels).astype(np.float32)
+        if psutil.virtual_memory().available < SPARE_BYTES:
+            raise DataError(
+                f"data set '{dataset.card.id}': {sum(map(len, found.values()))} of its {len(ids)} {label} images fill "
+                "this machine's memory; crop them, or train on a part (training.strata)"
+            )
+    scenes = [
+        Scene(id, dataset.name, tuple(images), truths.get(id), dataset.card.noise if has_truth else None)
+        for id, images in found.items()
+    ]
+    if not any(np.ptp(image) for scene in scenes for image in scene.noisy):
+        raise DataError(f"data set '{dataset.card.id}': all of its {len(ids)} {label} images are of one value each")
+    return scenes
+
+
+def notes(dataset: Dataset, scenes: Sequence[Scene], *, teacher: Teacher, patch_px: int, fresh: bool) -> list[str]:
+    """What to know before a training: no test part, single frames, noise drawn anew, sizes that do not fit."""
+    said: list[str] = []
+    if "train" not in dataset.splits and teacher != "itself":
+        said.append("it has no split 'train', so all its images train or validate and none is left for an honest test")
+    made = any(scene.noise for scene in scenes)
+    if fresh and made:
+        said.append("each patch gets noise of its own, drawn as the data set's card tells")
+    alone = sum(len(scene.noisy) == 1 for scene in scenes)
+    if teacher == "noisy" and alone and not (fresh and made):
+        said.append(
+            f"{alone} of {len(scenes)} scenes have a single noisy image: what lies in clean/ is taken for the second"
+        )
+    small = sum(min(scene.noisy[0].shape[1:]) < patch_px for scene in scenes)
+    if small:
+        said.append(
+            f"{small} of {len(scenes)} images are smaller than the patches of {patch_px} px and are continued by their "
+            "mirror image; a smaller training.patch_px fits them"
+        )
+    return said
+
+
+def _window(scene: Scene, size: int, rng: np.random.Generator) -> tuple[int, int]:
+    y, x = (int(rng.integers(0, max(0, length - size) + 1)) for length in scene.noisy[0].shape[1:])
+    return y, x
+
+
+def _refuse_other_augmentation(augment: AugmentConfig) -> None:
+    neutral = {"gain": (1.0, 1.0), "offset": (0.0, 0.0), "noise": 0.0, "zoom": (1.0, 1.0)}
+    for key, value in neutral.items():
+        if getattr(augment, key) != value:
+            raise UsageError(f"augment.{key}={getattr(augment, key)}: it would change the noise; flips alone are taken")
