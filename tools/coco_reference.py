@@ -28,7 +28,7 @@ from scipy import ndimage
 
 import zooscope
 from zooscope.atomic import write_text
-from zooscope.baselines import otsu_watershed
+from zooscope.baselines.thresholds import otsu_watershed
 from zooscope.channels import to_channels
 from zooscope.data import Dataset
 from zooscope.metrics import boxes, detection

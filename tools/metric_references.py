@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 from stardist.matching import matching
 
 from zooscope.atomic import write_text
-from zooscope.baselines import otsu_watershed
+from zooscope.baselines.thresholds import otsu_watershed
 from zooscope.channels import to_channels
 from zooscope.data import load_dataset
 from zooscope.metrics import METRICS, measure

@@ -12,6 +12,11 @@ RULES = "luminance-rec709@1,repeat@1"
 _REC709 = np.array([0.2125, 0.7154, 0.0721], np.float32)
 
 
+def planes_of(image: xr.DataArray) -> NDArray[np.generic]:
+    """The image as (c, y, x) with the channels that it has."""
+    return np.moveaxis(image.values, -1, 0) if "c" in image.dims else image.values[None]
+
+
 def to_channels(image: xr.DataArray, channels: int) -> NDArray[np.generic]:
     """The image as (c, y, x) with as many channels as a model takes.
 

@@ -359,7 +359,7 @@ def demo(as_json: Json = False) -> None:
     from zooscope.store import Results
 
     data, results = load_dataset("demo"), Results(cache_folder("demo"))
-    rows = plan_rows([*plugins.names("models"), *baseline_ids()], data)
+    rows = plan_rows([*plugins.names("models"), *baseline_ids(data.card.task)], data)
     done = [run_row(row, results, progress=True) for row in rows]
     board = _write_and_show(results, data, "test", quiet=as_json)
     if as_json:

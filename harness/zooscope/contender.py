@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from zooscope import plugins
 from zooscope.baselines import BASELINES, find_baseline
-from zooscope.channels import RULES, to_channels
+from zooscope.channels import RULES, planes_of, to_channels
 from zooscope.data.card import Card
-from zooscope.errors import PackageError
+from zooscope.errors import PackageError, UsageError
 from zooscope.runkey import digest_of
+from zooscope.sample import Task
 
 MOST_OF_A_CARD = 20_000
 """Characters of a model card that stand in every row of its model."""
 
-Decode = Callable[..., tuple[NDArray[np.int32], Mapping[str, NDArray[np.generic]]]]
+Decode = Callable[..., tuple[NDArray[Any], Mapping[str, NDArray[np.generic]]]]
 
 
 class Predictor(Protocol):
@@ -79,6 +80,7 @@ def contender(
     time_limit_s: float = 600,
     memory_limit_gib: float | None = None,
     trust: bool = False,
+    task: Task = Task.INSTANCE_SEGMENTATION,
 ) -> Contender:
     """A model as a user names it: a package's path, a shipped model's id, or `baseline:<name>@<version>`.
 
@@ -87,7 +89,7 @@ def contender(
     only there.
     """
     if model.startswith("baseline:"):
-        return _baseline(model)
+        return _baseline(model, task)
     from zooscope.sources import find_package, source_name
 
     try:
@@ -97,7 +99,9 @@ def contender(
     shipped = model if model in plugins.names("models") else None
     limits = {"time_limit_s": time_limit_s, "memory_limit_gib": memory_limit_gib}
     try:
-        return _package(path, shipped, weights=weights, decoder=decoder, device=device, limits=limits, trust=trust)
+        return _package(
+            path, shipped, weights=weights, decoder=decoder, device=device, limits=limits, trust=trust, task=task
+        )
     except PackageError as error:
         from zooscope.package_files import file_digest
 
@@ -129,8 +133,11 @@ def trained_on(about: Mapping[str, Any], card: Card, *, split: str, digest: str 
     return f"its tag '{tags[0]}' names this data set" if tags else None
 
 
-def _baseline(id: str) -> Contender:
+def _baseline(id: str, task: Task) -> Contender:
     baseline = find_baseline(id)
+    if baseline.task is not task:
+        own = ", ".join(item.id for item in BASELINES if item.task is task)
+        raise UsageError(f"model '{id}' is one of {baseline.task}, the data set one of {task}; for that there is {own}")
 
     from zooscope.decode import parameters
     from zooscope.decode.named import NamedDecode
@@ -140,19 +147,23 @@ def _baseline(id: str) -> Contender:
         digest=digest_of(id),
         about={"kind": "baseline", "id": id, "title": baseline.about, "licence": "BSD-3-Clause", "size_bytes": 0},
         protocol={"channels": RULES, "decoder": id},
-        params=parameters(baseline.segment),
+        params=parameters(baseline.function),
         search=baseline.search,
-        open=lambda: nullcontext(_Luminance()),
+        open=lambda: nullcontext(_Image(task)),
         decode=NamedDecode(id),
     )
 
 
-class _Luminance:
-    """A baseline's "maps" are the gray image itself; what it does with it is its decoder."""
+@dataclass(frozen=True)
+class _Image:
+    """A baseline's "maps" are the image itself; what it does with it is its decoder."""
+
+    task: Task
 
     def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
-        """The image as one channel."""
-        return to_channels(image, 1).astype(np.float32)
+        """The image as one channel to find objects in, or all its channels to restore."""
+        planes = to_channels(image, 1) if self.task is Task.INSTANCE_SEGMENTATION else planes_of(image)
+        return planes.astype(np.float32)
 
 
 def _package(
@@ -164,6 +175,7 @@ def _package(
     device: str,
     limits: Mapping[str, Any],
     trust: bool,
+    task: Task,
 ) -> Contender:
     from zooscope.decode import decode_test, decoder_for, find_decoder, parameters
     from zooscope.decode.named import NamedDecode
@@ -176,7 +188,7 @@ def _package(
 
     package = open_package(path)
     chosen = package.choose_weights(weights, trust=trust)
-    choice = decoder_for(package, decoder)
+    choice = decoder_for(package, decoder, task=task)
     found = find_decoder(choice.id, choice.version)
     opened = partial(open_model, path, weights=chosen, device=device, trust=trust, **limits)
     # what is shipped was exported here, with test tensors of the bare network
@@ -218,6 +230,6 @@ def _package(
     )
 
 
-def baseline_ids() -> list[str]:
-    """Ids of all baselines."""
-    return [baseline.id for baseline in BASELINES]
+def baseline_ids(task: Task | None = None) -> list[str]:
+    """Ids of all baselines, or of those of a task."""
+    return [baseline.id for baseline in BASELINES if task in (None, baseline.task)]

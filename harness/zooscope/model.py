@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zooscope import plugins
 from zooscope.channels import to_channels
-from zooscope.decode import decode_test, decoder_for, find_decoder, run_decoder
+from zooscope.decode import decode_test, decoder_for, find_decoder, run_decoder, task_of
 from zooscope.errors import PackageError
 from zooscope.package import Package, open_package
 from zooscope.padding import BARE, HALO, find_padding
@@ -23,7 +23,7 @@ from zooscope.predict.networks import load_network
 from zooscope.predict.shrink import Shrinking
 from zooscope.predict.tiling import DEFAULT_HALO_PX, AxisSize
 from zooscope.promise import refuse_broken_promise
-from zooscope.sample import as_image
+from zooscope.sample import Task, as_image
 from zooscope.sources import find_package
 
 
@@ -97,7 +97,7 @@ class Model:
         return nullcontext(self)
 
     def predict(self, array: NDArray[np.generic], axes: str = "yx", *, return_maps: bool = False, **params: Any) -> Any:
-        """Label image int32 (y, x) of an image.
+        """Label image int32 (y, x) of an image, or the restored image float32 of the image's shape.
 
         Above `large.LARGE_PX` pixels it is predicted and decoded by blocks, over files in the temporary folder.
 
@@ -105,7 +105,7 @@ class Model:
         ----------
         array : the image, any integer or float dtype.
         axes : "yx", or "yxc" for RGB.
-        return_maps : return (labels, maps) with maps float32 (c, y, x).
+        return_maps : return (labels or image, maps) with maps float32 (c, y, x).
         params : parameters of the decoder, in place of the package's.
 
         Raises
@@ -128,8 +128,9 @@ class Model:
         maps = self.maps(image)
         choice = decoder_for(self.package, self.decoder)
         decoder = find_decoder(choice.id, choice.version)
-        labels, _ = run_decoder(choice.id, decoder, maps, shape, **{**choice.params, **params})
-        return (labels, maps) if return_maps else labels
+        whole = image.shape if task_of(decoder) is Task.RESTORATION else shape
+        found, _ = run_decoder(choice.id, decoder, maps, whole, **{**choice.params, **params})
+        return (found, maps) if return_maps else found
 
     def _padded(self, array: NDArray[np.generic], around: tuple[int, int]) -> NDArray[np.generic]:
         """The image with a halo on every side, as bioimageio.core pads it: before it is normalised."""

@@ -1,4 +1,4 @@
-"""The straight path: samples -> maps -> labels -> records -> a row. Whatever was done before is not done again."""
+"""The straight path: samples -> maps -> predictions -> records -> a row. Whatever was done before is not done again."""
 
 import itertools
 import time
@@ -21,11 +21,11 @@ from zooscope.cache import cache_folder
 from zooscope.contender import Contender, Predictor, contender, maps_of, trained_on
 from zooscope.data.dataset import Dataset, load_dataset
 from zooscope.decoding import Decoded, Decoders
+from zooscope.decoding.scores import OBJECTIVES
 from zooscope.environment import environment
 from zooscope.errors import PackageError, UsageError, WorkerError
 from zooscope.progress import track
 from zooscope.runkey import PREDICT_VERSION, digest_of
-from zooscope.sample import Task
 from zooscope.scoring import describe_data, finish, is_stale, predictions_of, score_again
 from zooscope.store import Predictions, Result, Results
 
@@ -139,9 +139,8 @@ def plan_rows(
             f"data set '{data.card.id}' is limited to its split '{data.split}'; load it whole and name the split here: "
             "parameters are tuned on its validation split"
         )
-    if data.card.task is not Task.INSTANCE_SEGMENTATION:
-        what = f"data set '{data.card.id}' is of {data.card.task}, which models are not run on yet"
-        raise UsageError(f"{what}; `zooscope score` ranks images that a tool restored")
+    if data.card.task not in OBJECTIVES:
+        raise UsageError(f"data set '{data.card.id}' is of {data.card.task}, which models are not run on")
     part = data.only(split)
     validation = data.only("validation") if "validation" in data.splits and split != "validation" else None
     rows: list[Row] = []
@@ -154,6 +153,7 @@ def plan_rows(
             time_limit_s=time_limit_s,
             memory_limit_gib=memory_limit_gib,
             trust=trust,
+            task=data.card.task,
         )
         tuning = tune.plan(found, validation)
         request = digest_of(
@@ -296,7 +296,8 @@ def _parameters(row: Row, predictor: Predictor, *, progress: bool) -> tuple[dict
         row.contender.digest, dict(row.contender.protocol), dict(row.contender.params), row.tuning, PREDICT_VERSION
     )
     samples = track(row.validation, f"tuning {row.contender.name}", len(row.validation), show=progress)
-    params, score = tune.tune(row.contender, predictor, samples, key=key, time_limit_s=row.time_limit_s)
+    task, limit = row.data.card.task, row.time_limit_s
+    params, score = tune.tune(row.contender, predictor, samples, key=key, task=task, time_limit_s=limit)
     return {**row.contender.params, **params}, {**row.tuning, "score": round(score, 6)}
 
 
@@ -308,7 +309,7 @@ def _predict(
         raise PackageError(row.contender.reason)
     assert row.contender.decode is not None
     missing = [id for id in row.data.ids if not predictions.has(id)]
-    shapes = deque[tuple[int, int]]()
+    shapes = deque[tuple[int, ...]]()
 
     def images() -> Iterator[xr.DataArray]:
         for id in missing:
@@ -317,7 +318,7 @@ def _predict(
             yield sample.image
 
     def keep(id: str, network_s: float, done: Decoded) -> None:
-        predictions.put(id, done.labels, done.objects, network_s + done.seconds)
+        predictions.put(id, done.found, done.objects, network_s + done.seconds)
 
     decoders = Decoders(row.contender.decode, time_limit_s=row.time_limit_s)
     id = ""

@@ -15,8 +15,8 @@ from zooscope.contender import Contender, Predictor, maps_of
 from zooscope.data.dataset import Dataset
 from zooscope.decoding import Decoders
 from zooscope.decoding.pool import cores
-from zooscope.decoding.scores import OBJECTIVE
-from zooscope.sample import Sample
+from zooscope.decoding.scores import OBJECTIVES
+from zooscope.sample import Sample, Task
 
 
 def plan(contender: Contender, validation: Dataset | None) -> dict[str, Any] | None:
@@ -24,11 +24,18 @@ def plan(contender: Contender, validation: Dataset | None) -> dict[str, Any] | N
     if not contender.search or validation is None:
         return None
     search = {name: list(values) for name, values in contender.search.items()}
-    return {"objective": OBJECTIVE, "split": validation.split, "data": validation.digest, "search": search}
+    objective = OBJECTIVES[validation.card.task]
+    return {"objective": objective, "split": validation.split, "data": validation.digest, "search": search}
 
 
 def tune(
-    contender: Contender, predictor: Predictor, samples: Iterable[Sample], *, key: str, time_limit_s: float = 600
+    contender: Contender,
+    predictor: Predictor,
+    samples: Iterable[Sample],
+    *,
+    key: str,
+    task: Task = Task.INSTANCE_SEGMENTATION,
+    time_limit_s: float = 600,
 ) -> tuple[dict[str, Any], float]:
     """The parameters with the best objective, and that objective.
 
@@ -60,7 +67,7 @@ def tune(
     with Decoders(contender.decode, processes=cores(), time_limit_s=time_limit_s * len(tried)) as decoders:
         for maps, _ in maps_of(predictor, images()):
             sample = asked.popleft()
-            decoders.score(sample.id, maps, sample.target, tried, keep=partial(keep, sample.id))
+            decoders.score(sample.id, maps, sample.target, tried, task=task, keep=partial(keep, sample.id))
     totals = [0.0] * len(combinations)
     for id in ids:
         scores = json.loads((folder / f"{id}.json").read_text())

@@ -20,6 +20,7 @@ from zooscope.metrics.detected import is_same
 from zooscope.progress import track
 from zooscope.record import RUN, RunRecord, refuse_damaged
 from zooscope.runkey import PREDICT_VERSION
+from zooscope.sample import Task
 from zooscope.scoring import score_image, stored_with
 from zooscope.store import DETECTIONS, IMAGES, Result, read_result
 
@@ -28,6 +29,9 @@ SAME_RECORD = 1e-8
 
 SAME_OBJECTS = 0.99
 """Share of objects, stored and predicted again, that must agree at IoU >= 0.9: other processors round otherwise."""
+
+SAME_VALUES = 1e-4
+"""Of an image's range, by which a restored image, stored and predicted again, may differ anywhere."""
 
 
 def rows_in(path: Path) -> list[Path]:
@@ -154,7 +158,7 @@ def _predictions(
         yield Finding("warning", "model", text)
         return
     try:
-        found = _same_contender(name, run["protocol"], device, trust=trust)
+        found = _same_contender(name, run["protocol"], data.card.task, device, trust=trust)
     except (PackageError, UsageError) as error:
         yield Finding("error", "model", f"{name}: {error}")
         return
@@ -180,13 +184,15 @@ def _predictions(
     except (PackageError, WorkerError) as error:
         yield Finding("error", "predictions", str(error))
         return
-    yield _compared([(id, labels, result.prediction(id)) for id, labels in again])
+    yield _compared([(id, found, result.prediction(id)) for id, found in again], data.card.task)
 
 
-def _compared(pairs: list[tuple[str, NDArray[np.int32], Any]]) -> Finding:
+def _compared(pairs: list[tuple[str, NDArray[Any], Any]], task: Task) -> Finding:
     same = [np.array_equal(again, stored) for _, again, stored in pairs]
     if all(same):
         return Finding("ok", "predictions", f"{len(pairs)} images predicted again, the same in every pixel")
+    if task is Task.RESTORATION:
+        return _compared_values(pairs)
     records = [measure(again, stored) for _, again, stored in pairs]
     agree = 2 * sum(r["tp90"] for r in records) / max(sum(r["true"] + r["predicted"] for r in records), 1)
     worst = min(zip(pairs, records, strict=True), key=lambda pair: pair[1]["tp90"] / max(pair[1]["true"], 1))[0][0]
@@ -196,6 +202,15 @@ def _compared(pairs: list[tuple[str, NDArray[np.int32], Any]]) -> Finding:
     return Finding("error", "predictions", f"{text}, at least {SAME_OBJECTS:.0%} must; the most different is {worst}")
 
 
+def _compared_values(pairs: list[tuple[str, NDArray[Any], Any]]) -> Finding:
+    away = {id: float(np.abs(again - stored).max() / (np.ptp(stored) or 1)) for id, again, stored in pairs}
+    worst = max(away, key=lambda id: away[id])
+    text = f"{len(pairs)} images predicted again, no value differs by more than {away[worst]:.1e} of its image's range"
+    if away[worst] <= SAME_VALUES:
+        return Finding("ok", "predictions", f"{text} (at most {SAME_VALUES:g} may)")
+    return Finding("error", "predictions", f"{text}, at most {SAME_VALUES:g} may; the most different is {worst}")
+
+
 def _own_name(model: Any) -> str | None:
     """What finds the row's model without its package."""
     if model["kind"] == "baseline":
@@ -203,12 +218,13 @@ def _own_name(model: Any) -> str | None:
     return str(model["name"]) if model["name"] in plugins.names("models") else None
 
 
-def _same_contender(name: str, protocol: Any, device: str, *, trust: bool) -> Contender:
+def _same_contender(name: str, protocol: Any, task: Task, device: str, *, trust: bool) -> Contender:
     """The model, run as the row says."""
     if name.startswith("baseline:"):
-        return contender(name)
+        return contender(name, task=task)
     decoder = str(protocol.get("decoder", "")).partition("@")[0] or None
-    found = contender(name, weights=protocol.get("weights"), decoder=decoder, device=device, trust=trust)
+    weights = protocol.get("weights")
+    found = contender(name, weights=weights, decoder=decoder, device=device, trust=trust, task=task)
     if found.reason:
         raise PackageError(found.reason)
     return found
@@ -221,11 +237,11 @@ def _spread(data: Dataset, images: int) -> list[str]:
     return [ordered[place] for place in dict.fromkeys(places)]
 
 
-def _predicted(found: Contender, data: Dataset, ids: list[str], params: Any) -> Iterator[tuple[str, NDArray[np.int32]]]:
+def _predicted(found: Contender, data: Dataset, ids: list[str], params: Any) -> Iterator[tuple[str, NDArray[Any]]]:
     assert found.open is not None
     assert found.decode is not None
     with ExitStack() as stack:
         predictor = stack.enter_context(found.open())
         for id in ids:
-            labels, _ = found.decode(predictor.maps(data[id].image), data[id].target.shape, **params)
-            yield id, labels
+            answer, _ = found.decode(predictor.maps(data[id].image), data[id].target.shape, **params)
+            yield id, answer

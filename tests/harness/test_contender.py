@@ -32,7 +32,7 @@ def test_a_baseline_stands_like_a_model(demo: Dataset):
     with found.open() as predictor:
         maps = predictor.maps(sample.image)
     labels, objects = found.decode(maps, sample.target.shape)
-    np.testing.assert_array_equal(labels, find_baseline("baseline:local-threshold@1").segment(maps[0]))
+    np.testing.assert_array_equal(labels, find_baseline("baseline:local-threshold@1").function(maps[0]))
     assert objects == {}
 
 

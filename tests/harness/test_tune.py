@@ -12,9 +12,10 @@ import xarray as xr
 from zooscope.contender import Contender, contender
 from zooscope.data import Dataset, load_dataset
 from zooscope.decode.threshold_components import decode
+from zooscope.decoding.scores import OBJECTIVES
 from zooscope.metrics import find_metric, measure
-from zooscope.sample import Sample
-from zooscope.tune import OBJECTIVE, plan, tune
+from zooscope.sample import Sample, Task
+from zooscope.tune import plan, tune
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +60,7 @@ def test_the_best_combination_by_the_objective_is_chosen(validation: list[Sample
                 for s in validation
             ]
             columns = {name: np.array([record[name] for record in records]) for name in records[0]}
-            by_hand[threshold, size] = find_metric(OBJECTIVE).reduce(columns)
+            by_hand[threshold, size] = find_metric(OBJECTIVES[Task.INSTANCE_SEGMENTATION]).reduce(columns)
     best = max(by_hand, key=lambda values: by_hand[values])
     assert (params["threshold"], params["min_size_px"]) == best
     assert score == pytest.approx(by_hand[best])

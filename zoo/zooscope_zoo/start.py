@@ -28,7 +28,8 @@ def find_start(init: str, method: Method, config: NetworkConfig) -> Start:
 
     Parameters
     ----------
-    init : a run's folder (its best weights), a package that zooscope made, or the id of a shipped model.
+    init : a run's folder (the weights that its method keeps), a package that zooscope made, or the id of a shipped
+        model.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def find_start(init: str, method: Method, config: NetworkConfig) -> Start:
     if folder.started:
         run = folder.config()
         made_by, settings = run.method, run.network
-        start = Start(folder.read_weights("best"), seen_data(folder.about()))
+        start = Start(folder.read_weights(method.keeps), seen_data(folder.about()))
     else:
         made_by, settings, start = _of_package(init)
     if made_by != method.id:

@@ -1,7 +1,8 @@
-"""Decoders: dense maps -> objects. Each is one file that imports only numpy, scipy, scikit-image, torch or stardist.
+"""Decoders: dense maps -> objects, or a restored image.
 
-A decoder is a module (an entry point of the group `zooscope.decoders`) with `VERSION`, `decode(maps, shape, **params)`
-and `SEARCH`, the values of each parameter that tuning tries.
+Each is one file that imports only numpy, scipy, scikit-image, torch or stardist: a module (an entry point of the group
+`zooscope.decoders`) with `VERSION`, `decode(maps, shape, **params)`, `SEARCH`, the values of each parameter that tuning
+tries, and `TASK` where that is not instance segmentation.
 """
 
 import inspect
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from zooscope import plugins
 from zooscope.errors import PackageError
 from zooscope.package import DecoderChoice, Package
+from zooscope.sample import Task
 
 Labels = NDArray[np.int32]
 Objects = dict[str, NDArray[np.generic]]
@@ -26,10 +28,13 @@ class Decoder(Protocol):
     VERSION: int
     SEARCH: dict[str, tuple[Any, ...]]
 
-    def decode(self, maps: NDArray[np.float32], shape: tuple[int, int], **params: Any) -> tuple[Labels, Objects]:
-        """Labels int32 of `shape` (y, x), numbered 1..n, and their objects."""
+    def decode(self, maps: NDArray[np.float32], shape: Any, **params: Any) -> tuple[NDArray[Any], Objects]:
+        """Labels int32 of `shape` (y, x), numbered 1..n, and their objects; or a restored image float32 of `shape`."""
         ...
 
+
+RESTORES = {"denoising", "restoration", "image-restoration", "image restoration", "deblurring", "deconvolution", "n2v"}
+"""Tags by which packages say that their maps are a restored image."""
 
 _DEFAULTS = {1: "threshold-components", 2: "boundary-watershed"}
 """What decodes the maps of a package that names no decoder: one channel is taken for the probability of foreground,
@@ -46,14 +51,26 @@ def find_decoder(id: str, version: int | None = None) -> Decoder:
     return decoder
 
 
-def decoder_for(package: Package, wanted: str | None = None) -> DecoderChoice:
+def task_of(decoder: Decoder) -> Task:
+    """What a decoder's answer is an answer to."""
+    return Task(getattr(decoder, "TASK", Task.INSTANCE_SEGMENTATION))
+
+
+def decoder_for(package: Package, wanted: str | None = None, *, task: Task | None = None) -> DecoderChoice:
     """The decoder of a package: the wanted one, its own, or the default for its number of channels.
+
+    Parameters
+    ----------
+    task : what is asked of the package; None leaves it to the package's decoder and tags.
 
     Raises
     ------
-    PackageError : parameters that the decoder does not have, or no default.
+    PackageError : parameters that the decoder does not have, no default, or a package made for another task.
     """
     choice = package.decoder
+    restores = bool(RESTORES & {str(tag).lower() for tag in package.tags})
+    if choice is None and wanted is None and (task is Task.RESTORATION or (task is None and restores)):
+        choice = DecoderChoice("image", find_decoder("image").VERSION, {})
     if wanted and not (choice and choice.id == wanted):
         choice = DecoderChoice(wanted, find_decoder(wanted).VERSION, {})
     if choice is None:
@@ -61,6 +78,9 @@ def decoder_for(package: Package, wanted: str | None = None) -> DecoderChoice:
         if channels not in _DEFAULTS:
             raise PackageError(f"gives {channels} channels and names no decoder; choose one with --decoder")
         choice = DecoderChoice(_DEFAULTS[channels], find_decoder(_DEFAULTS[channels]).VERSION, {})
+    found = task_of(find_decoder(choice.id, choice.version))
+    if task not in (None, found):
+        raise PackageError(f"its decoder {choice.id} is one of {found}; {task} is asked for")
     unknown = set(choice.params) - set(parameters(find_decoder(choice.id, choice.version).decode))
     if unknown:
         raise PackageError(f"gives decoder {choice.id} the parameter '{min(unknown)}', which it does not have")
@@ -77,8 +97,8 @@ def decode_test(package: Package) -> Callable[[NDArray[np.float32], tuple[int, i
 
 
 def run_decoder(
-    id: str, decoder: Decoder, maps: NDArray[np.float32], shape: tuple[int, int], **params: Any
-) -> tuple[Labels, Objects]:
+    id: str, decoder: Decoder, maps: NDArray[np.float32], shape: tuple[int, ...], **params: Any
+) -> tuple[NDArray[Any], Objects]:
     """What a decoder makes of a model's maps; PackageError where they are not what it needs (too few channels, say)."""
     try:
         return decoder.decode(maps, shape, **params)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 VERSION = 1
+TASK = "restoration"
 SEARCH: dict[str, tuple[float, ...]] = {}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,15 +18,16 @@ from numpy.typing import NDArray
 from zooscope.decode.named import NamedDecode
 from zooscope.decoding.process import DecoderProcess
 from zooscope.decoding.scores import objective
+from zooscope.sample import Task
 
 Array = NDArray[np.generic]
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Labels int32 (y, x) of an image, their objects (a column a name), and how many seconds that took."""
+    """Labels int32 (y, x) of an image and their objects (a column a name), or the restored image; and the seconds."""
 
-    labels: NDArray[np.int32]
+    found: NDArray[Any]
     objects: Mapping[str, Array]
     seconds: float
 
@@ -68,7 +70,7 @@ class Decoders:
         self,
         id: str,
         maps: NDArray[np.float32],
-        shape: tuple[int, int],
+        shape: tuple[int, ...],
         params: Mapping[str, Any],
         *,
         keep: Callable[[Decoded], None],
@@ -79,24 +81,32 @@ class Decoders:
             self._submit(id, lambda: keep(Decoded(*self._with(lambda one: one.decode(name, maps, shape, params)))))
             return
         begin = time.perf_counter()
-        labels, objects = self._here(id, lambda: self._decode(maps, shape, **params))
-        keep(Decoded(labels, objects, time.perf_counter() - begin))
+        found, objects = self._here(id, lambda: self._decode(maps, shape, **params))
+        keep(Decoded(found, objects, time.perf_counter() - begin))
 
     def score(
         self,
         id: str,
         maps: NDArray[np.float32],
-        truth: NDArray[np.int32],
+        truth: NDArray[Any],
         combinations: Sequence[Mapping[str, Any]],
         *,
+        task: Task = Task.INSTANCE_SEGMENTATION,
         keep: Callable[[list[float]], None],
     ) -> None:
         """Tuning's objective of an image for each combination of parameters; `keep` takes them."""
         if isinstance(self._decode, NamedDecode):
-            name = self._decode.name
-            self._submit(id, lambda: keep(self._with(lambda one: one.score(name, maps, truth, combinations))))
+            asked = {
+                "name": self._decode.name,
+                "maps": maps,
+                "truth": truth,
+                "combinations": combinations,
+                "task": task,
+            }
+            self._submit(id, lambda: keep(self._with(lambda one: one.score(**asked))))
             return
-        keep(self._here(id, lambda: [objective(self._decode, maps, truth, params) for params in combinations]))
+        score = partial(objective, self._decode, maps, truth, task=task)
+        keep(self._here(id, lambda: [score(params) for params in combinations]))
 
     def finish(self) -> None:
         """Wait for all."""

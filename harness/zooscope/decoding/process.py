@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from zooscope.decoding.line import Line
 from zooscope.errors import PackageError, WorkerError
 from zooscope.predict import wire
+from zooscope.sample import Task
 
 WORKER = ["-P", "-m", "zooscope.decoding.worker"]
 """Arguments of the interpreter. -P: what lies in the current folder is data, never to be imported."""
@@ -67,26 +68,28 @@ class DecoderProcess:
             alarm.cancel()
 
     def decode(
-        self, name: str, maps: NDArray[np.float32], shape: tuple[int, int], params: Mapping[str, Any]
-    ) -> tuple[NDArray[np.int32], dict[str, NDArray[np.generic]], float]:
-        """Labels of `shape` (y, x), their objects, and the seconds that the decoder took."""
+        self, name: str, maps: NDArray[np.float32], shape: tuple[int, ...], params: Mapping[str, Any]
+    ) -> tuple[NDArray[Any], dict[str, NDArray[np.generic]], float]:
+        """Labels or restored image of `shape`, the objects, and the seconds that the decoder took."""
         self._send({"decoder": name, "shape": shape, "params": dict(params)}, maps)
-        answer, labels = self._hear()
-        assert labels is not None
+        answer, found = self._hear()
+        assert found is not None
         objects = {column: np.asarray(values) for column, values in answer["texts"].items()}
         objects |= {column: cast(Any, wire.receive(cast(Any, self._line))[1]) for column in answer["columns"]}
         ordered = {column: objects[column] for column in answer["order"]}
-        return labels.astype(np.int32, copy=False), ordered, answer["seconds"]
+        return found, ordered, answer["seconds"]
 
     def score(
         self,
         name: str,
         maps: NDArray[np.float32],
-        truth: NDArray[np.int32],
+        truth: NDArray[Any],
         combinations: Sequence[Mapping[str, Any]],
+        *,
+        task: Task,
     ) -> list[float]:
         """Tuning's objective for each combination."""
-        self._send({"decoder": name, "combinations": [dict(item) for item in combinations]}, maps)
+        self._send({"decoder": name, "task": str(task), "combinations": [dict(item) for item in combinations]}, maps)
         self._send({}, truth)
         return [float(value) for value in self._hear()[0]["scores"]]
 

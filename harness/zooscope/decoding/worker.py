@@ -18,6 +18,7 @@ from zooscope.decode.named import NamedDecode
 from zooscope.decoding.line import Line
 from zooscope.errors import ZooscopeError
 from zooscope.predict import wire
+from zooscope.sample import Task
 
 Array = NDArray[np.generic]
 
@@ -45,21 +46,22 @@ def main() -> None:
 
 
 def _answer(
-    message: Mapping[str, Any], maps: NDArray[np.float32], truth: NDArray[np.int32] | None
+    message: Mapping[str, Any], maps: NDArray[np.float32], truth: NDArray[Any] | None
 ) -> tuple[dict[str, Any], list[Array]]:
     decode = NamedDecode(message["decoder"])
     if truth is not None:
         from zooscope.decoding.scores import objective
 
-        return {"scores": [objective(decode, maps, truth, params) for params in message["combinations"]]}, []
+        task = Task(message["task"])
+        scores = [objective(decode, maps, truth, params, task=task) for params in message["combinations"]]
+        return {"scores": scores}, []
     begin = time.perf_counter()
-    height, width = message["shape"]
-    labels, objects = decode(maps, (height, width), **message["params"])
+    found, objects = decode(maps, tuple(message["shape"]), **message["params"])
     seconds = time.perf_counter() - begin
     numbers = [name for name, values in objects.items() if values.dtype.kind in "uif"]
     texts = {name: values.tolist() for name, values in objects.items() if name not in numbers}
     answer = {"seconds": seconds, "order": list(objects), "columns": numbers, "texts": texts}
-    return answer, [labels, *(objects[name] for name in numbers)]
+    return answer, [found, *(objects[name] for name in numbers)]
 
 
 def _reason(error: Exception) -> str:

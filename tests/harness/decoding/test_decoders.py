@@ -65,8 +65,8 @@ def test_labels_and_objects_are_those_of_the_decoder_here(
     for sample in samples:
         labels, objects = decode(maps_of(sample), sample.target.shape, **params)
         found = kept[sample.id]
-        assert found.labels.dtype == np.int32
-        np.testing.assert_array_equal(found.labels, labels)
+        assert found.found.dtype == np.int32
+        np.testing.assert_array_equal(found.found, labels)
         assert list(found.objects) == list(objects)
         for name, values in objects.items():
             np.testing.assert_array_equal(found.objects[name], values)

@@ -5,14 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from zooscope.metrics import find_metric
+from zooscope.sample import Task
+from zooscope_zoo.packaging import restored_card
 from zooscope_zoo.packaging.measured import Measured
 from zooscope_zoo.packaging.method_card import Citation, MethodCard
 from zooscope_zoo.packaging.parity import Agreement
 from zooscope_zoo.packaging.trained import Trained
 
-_PICTURE = """![An image, and what was found in it](cover.png)
+_PICTURES = {
+    Task.INSTANCE_SEGMENTATION: """![An image, and what was found in it](cover.png)
 
-An image of the Data Science Bowl 2018 (CC0). Outlines: blue found (IoU >= 0.5), orange missed, pink false."""
+An image of the Data Science Bowl 2018 (CC0). Outlines: blue found (IoU >= 0.5), orange missed, pink false.""",
+    Task.RESTORATION: """![A noisy image, and what it was restored to](cover.png)
+
+An image of the Data Science Bowl 2018 (CC0) under noise that was added to it, and restored. It shows how the package is
+run, not how well it does: these are not the images that it was trained for.""",
+}
 
 
 def model_card(
@@ -32,7 +40,7 @@ def model_card(
     ----------
     output : what the package gives, as sentences.
     """
-    title = f"# {name}\n\n{method.summary} Trained on {_names(trained)}.\n\n{_PICTURE}"
+    title = f"# {name}\n\n{method.summary} Trained on {_names(trained)}.\n\n{_PICTURES[trained.method.task]}"
     sections = {
         "Intended use": method.intended_use,
         "Input and output": _input(trained) + "\n" + output,
@@ -48,16 +56,18 @@ def model_card(
 
 
 def _names(trained: Trained) -> str:
-    return ", ".join(str(item["dataset"]) for item in trained.data)
+    return ", ".join(trained.names)
 
 
 def _input(trained: Trained) -> str:
     kind = "RGB" if trained.settings.channels == 3 else "gray"
     step = trained.sizes.step
-    return (
-        f"2D images, {kind}, of any range: first the percentiles 1 and 99.8 of each channel of the whole image become "
-        f"0 and 1. y and x are multiples of {step} px, at least {trained.sizes.minimum} px."
+    scaling = (
+        "of any range: first the percentiles 1 and 99.8 of each channel of the whole image become 0 and 1"
+        if trained.normalisation is None
+        else "in the range of the training images: their mean and standard deviation scale every image alike"
     )
+    return f"2D images, {kind}, {scaling}. y and x are multiples of {step} px, at least {trained.sizes.minimum} px."
 
 
 def _training_data(trained: Trained) -> str:
@@ -66,9 +76,10 @@ def _training_data(trained: Trained) -> str:
         lines.append(f"\nIt started from the weights of `{Path(trained.started_from).name}`, which were trained on\n")
         lines += [_data_line(item) for item in trained.earlier]
     settings = trained.config.training
+    weights = "the weights with the lowest validation loss" if trained.method.keeps == "best" else "the last weights"
     lines.append(
-        f"\nUp to {settings.steps} steps of {settings.batch} patches of {settings.patch_px} px; the weights with the "
-        "lowest validation loss, rounded to half precision."
+        f"\nUp to {settings.steps} steps of {settings.batch} patches of {settings.patch_px} px; {weights}, rounded to "
+        "half precision."
     )
     return "\n".join(lines)
 
@@ -83,6 +94,8 @@ def _data_line(item: Mapping[str, Any]) -> str:
 
 
 def _validation(trained: Trained, measured: Measured) -> str:
+    if trained.method.task is Task.RESTORATION:
+        return restored_card.validation(trained, measured)
     params = ", ".join(f"{name} {value:g}" for name, value in measured.params.items())
     found = [(find_metric(name), value) for name, value in measured.scores.items()]
     rows = [f"| {metric.label} | {value:.3f} | {metric.definition} |" for metric, value in found]
@@ -96,12 +109,14 @@ def _validation(trained: Trained, measured: Measured) -> str:
 
 def _field(trained: Trained, measured: Measured) -> str:
     field = trained.method.describe(trained.settings).receptive_field_px
-    median, high, largest = measured.object_px
-    return (
-        f"{field} px. The validation objects' longer edge is {median} px (median), {high} px (95th percentile), "
-        f"{largest} px (largest); rescale images whose objects are of quite another size. Tiles want a halo of "
-        f"{trained.halo_px} px."
-    )
+    sizes = ""
+    if measured.object_px is not None:
+        median, high, largest = measured.object_px
+        sizes = (
+            f"The validation objects' longer edge is {median} px (median), {high} px (95th percentile), "
+            f"{largest} px (largest); rescale images whose objects are of quite another size. "
+        )
+    return f"{field} px. {sizes}Tiles want a halo of {trained.halo_px} px."
 
 
 def _agreement(parity: Sequence[Agreement]) -> str:
@@ -113,7 +128,10 @@ def _agreement(parity: Sequence[Agreement]) -> str:
 
 
 def _own_limits(trained: Trained) -> str:
-    return f"- It has seen {_names(trained)} alone. Look at its results on your images before you count with them."
+    advice = f"{restored_card.ADVICE}\n" if trained.method.task is Task.RESTORATION else ""
+    return (
+        f"{advice}- It has seen {_names(trained)} alone. Look at its results on your images before you count with them."
+    )
 
 
 def _licence(trained: Trained, licence: str | None) -> str:
@@ -121,8 +139,11 @@ def _licence(trained: Trained, licence: str | None) -> str:
     return f"Weights: {licence or 'not stated'}. Training data: {data}."
 
 
-def decoder_text(decoder: str, names: Sequence[str], *, grid: int) -> str:
-    """What a package of dense maps gives."""
+def output_text(trained: Trained, decoder: str) -> str:
+    """What a package of dense maps, or of a restored image, gives."""
+    names, grid = trained.method.map_names(trained.settings), trained.method.grid(trained.settings)
+    if trained.method.task is Task.RESTORATION:
+        return restored_card.output(trained, names)
     size = "the image's size" if grid == 1 else f"one value for {grid}x{grid} px"
     shown: list[Any] = [*names[:2], f"... ({len(names)} channels)"] if len(names) > 4 else list(names)
     return (

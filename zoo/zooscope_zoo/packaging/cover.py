@@ -7,23 +7,26 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from zooscope.decode import task_of
 from zooscope.model import load_model
 from zooscope.report.overlays import overlay
 from zooscope.report.pictures import as_rgb
-from zooscope.sample import Sample
+from zooscope.sample import Sample, Task
 
 MAX_BYTES = 450_000
 """The spec takes no cover above 500 KB."""
 
 
 def cover_png(package: Path, sample: Sample, decoder: Any, params: dict[str, Any]) -> bytes:
-    """A PNG twice as wide as high: a square of the image, and beside it outlines of found, missed and false objects."""
+    """A PNG twice as wide as high: a square of the image, and beside it what was found, or the restored image."""
     model = load_model(package, device="cpu")
-    labels, _ = decoder.decode(model.maps(sample.image), sample.target.shape, **params)
-    edge = min(sample.target.shape)
-    image, truth, labels = sample.image[:edge, :edge], sample.target[:edge, :edge], labels[:edge, :edge]
-    right = overlay(image, labels, truth)
-    left: NDArray[np.uint8] = as_rgb(image)
+    found, _ = decoder.decode(model.maps(sample.image), sample.target.shape, **params)
+    edge = min(sample.target.shape[:2])
+    image, truth, found = sample.image[:edge, :edge], sample.target[:edge, :edge], found[:edge, :edge]
+    if task_of(decoder) is Task.RESTORATION:
+        left, right = _as_gray(image.values, truth), _as_gray(found, truth)
+    else:
+        left, right = as_rgb(image), overlay(image, found, truth)
     factor = right.shape[0] // left.shape[0]
     picture = np.concatenate([np.repeat(np.repeat(left, factor, 0), factor, 1), right], axis=1)
     while True:
@@ -31,3 +34,10 @@ def cover_png(package: Path, sample: Sample, decoder: Any, params: dict[str, Any
         if len(content) <= MAX_BYTES:
             return content
         picture = picture[::2, ::2]
+
+
+def _as_gray(image: NDArray[Any], truth: NDArray[Any]) -> NDArray[np.uint8]:
+    """(y, x, 3); black and white are percentiles 0.5 and 99.5 of the truth, so that both halves are shown alike."""
+    low, high = np.percentile(truth, (0.5, 99.5))
+    gray = (np.clip((image - low) / max(high - low, 1e-6), 0, 1) * 255).astype(np.uint8)
+    return gray if gray.ndim == 3 else np.repeat(gray[..., None], 3, axis=-1)

@@ -1,22 +1,33 @@
-"""The example image of a package: for its test tensors and its cover. From the embedded demo set, which is CC0."""
+"""The example image of a package: for its test tensors and its cover. From the embedded demo set, which is CC0.
+
+What restores gets it under noise and in the range of the images that it was trained on.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zooscope.channels import to_channels
 from zooscope.data import load_dataset
+from zooscope.data.noise import Gaussian, add_noise
 from zooscope.sample import Sample
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.training.images import normalise
+from zooscope_zoo.training.normalisation import Normalisation
 
 EDGE_PX = 256
+
+NOISE = 0.3
+"""Standard deviation of the example's noise, in those of the training images."""
 
 
 def example(trained: Trained) -> Sample:
     """The demo image with the most objects of those that are gray, or RGB for a network that takes RGB."""
     axes = "yxc" if trained.settings.channels == 3 else "yx"
     fitting = [sample for sample in load_dataset("demo") if sample.axes == axes]
-    return max(fitting, key=lambda sample: (len(np.unique(sample.target)), sample.id))
+    found = max(fitting, key=lambda sample: (len(np.unique(sample.target)), sample.id))
+    return found if trained.normalisation is None else _noised(found, trained.normalisation)
 
 
 def example_input(sample: Sample, trained: Trained) -> NDArray[np.float32]:
@@ -28,6 +39,19 @@ def example_input(sample: Sample, trained: Trained) -> NDArray[np.float32]:
     return np.pad(image, [(0, 0), *pads], mode="reflect")[None]
 
 
-def example_ready(raw: NDArray[np.float32]) -> NDArray[np.float32]:
+def example_ready(raw: NDArray[np.float32], trained: Trained) -> NDArray[np.float32]:
     """A batch (1, c, y, x) normalised as the package's own preprocessing does."""
-    return normalise(raw[0])[None]
+    scale = trained.normalisation.image if trained.normalisation else normalise
+    return scale(raw[0])[None]
+
+
+def _noised(sample: Sample, normalisation: Normalisation) -> Sample:
+    """The image with the training images' mean and deviation, under noise; its target is that without noise."""
+    values = sample.image.values.astype(np.float32)
+    mean, std = (np.float32(np.mean(figures)) for figures in (normalisation.mean, normalisation.std))
+    clean = mean + std * (values - values.mean()) / values.std()
+    planes = clean[..., None] if clean.ndim == 2 else clean
+    noise = Gaussian(kind="gaussian", sigma=float(NOISE * std))
+    noisy = [add_noise(planes[..., c], noise, seed=f"example {c}") for c in range(planes.shape[-1])]
+    image = sample.image.copy(data=np.stack(noisy, axis=-1).reshape(clean.shape))
+    return replace(sample, image=image, target=clean.astype(np.float32))

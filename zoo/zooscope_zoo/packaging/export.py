@@ -19,7 +19,7 @@ from zooscope.check import validate
 from zooscope.decode import find_decoder
 from zooscope.errors import UsageError, ZooscopeError
 from zooscope.package import open_package
-from zooscope_zoo.packaging.card import decoder_text, labels_text, model_card
+from zooscope_zoo.packaging.card import labels_text, model_card, output_text
 from zooscope_zoo.packaging.cover import cover_png
 from zooscope_zoo.packaging.formats import Formats, make_formats
 from zooscope_zoo.packaging.measured import Measured, measure_package, validation_data
@@ -63,7 +63,7 @@ def export(
     publisher: Publisher | None = None,
     progress: bool = False,
 ) -> Path:
-    """Write a run's best weights as a BioImage.IO package; the same bytes each time.
+    """Write a run's weights as a BioImage.IO package; the same bytes each time.
 
     The weights are rounded to half precision first; parity, decoder parameters, validation figures, cover and test
     tensors are all of the rounded ones. The decoder is tuned on the images that the run validated on.
@@ -116,7 +116,7 @@ def drafted(trained: Trained, formats: Formats) -> Generator[Path]:
 
 def draft_files(trained: Trained, formats: Formats) -> dict[str, bytes]:
     """A package that runs, without decoder, card and cover."""
-    files = {**formats.files, "test_input.npy": _npy(formats.raw), "test_output.npy": _npy(formats.maps)}
+    files = {**formats.files, "test_input.npy": _npy(formats.raw), "test_output.npy": _npy(formats.output)}
     outputs = [maps_output(trained, files)]
     rdf = package_rdf(trained, method_card(trained.method), formats.architecture, files, outputs, licence=None)
     return {**files, "rdf.yaml": _yaml(rdf)}
@@ -134,11 +134,10 @@ def package_files(
         files["test_output.npy"] = _npy(prove_labels(formats.maps, formats.onnx_maps, kwargs))
         outputs, text = [labels_output(files, kwargs)], labels_text()
     else:
-        files["test_output.npy"] = _npy(formats.maps)
+        files["test_output.npy"] = _npy(formats.output)
         files["decoder.py"] = inspect.getsource(find_decoder(decoder)).encode()  # type: ignore[arg-type]
         outputs = [maps_output(trained, files)]
-        names = trained.method.map_names(trained.settings)
-        text = decoder_text(measured.decoder, names, grid=trained.method.grid(trained.settings))
+        text = output_text(trained, measured.decoder)
     name = package_name(trained, card)
     cite = citations(trained, card)
     readme = model_card(name, trained, card, measured, formats.parity, output=text, licence=licence, cite=cite)

@@ -14,6 +14,7 @@ from zooscope_zoo.packaging.example import example, example_input, example_ready
 from zooscope_zoo.packaging.parity import Agreement, prove_parity, state_dict_network
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.packaging.weights import ONNX, STATE_DICT, weights_files
+from zooscope_zoo.training.normalisation import Normalisation
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Formats:
     files : the weights files and architecture.py, by name.
     sample, raw, ready : the example image, its part (1, c, y, x) that is the test input, and that part normalised.
     channels_last : the maps are (1, y, x, c) instead of (1, c, y, x).
+    normalisation : of images that are restored, which the package undoes.
     """
 
     architecture: Architecture
@@ -34,11 +36,17 @@ class Formats:
     ready: NDArray[np.float32]
     parity: tuple[Agreement, ...]
     channels_last: bool
+    normalisation: Normalisation | None = None
 
     @cached_property
     def maps(self) -> NDArray[np.float32]:
         """The network's answer to the test input, the same on every machine and with any number of threads."""
         return state_dict_network(self.files[STATE_DICT], self.architecture, double=True)(self.ready)
+
+    @property
+    def output(self) -> NDArray[np.float32]:
+        """The package's answer to the test input: the maps, in the images' units where those are restored."""
+        return self.normalisation.undone(self.maps) if self.normalisation else self.maps
 
     @cached_property
     def onnx_maps(self) -> NDArray[np.float32]:
@@ -57,6 +65,6 @@ def make_formats(trained: Trained, *, channels_last: bool = False) -> Formats:
     files = weights_files(trained, code)
     sample = example(trained)
     raw = example_input(sample, trained)
-    ready = example_ready(raw)
+    ready = example_ready(raw, trained)
     parity = prove_parity(files, code, ready, sizes=trained.sizes)
-    return Formats(code, files, sample, raw, ready, tuple(parity), channels_last)
+    return Formats(code, files, sample, raw, ready, tuple(parity), channels_last, trained.normalisation)

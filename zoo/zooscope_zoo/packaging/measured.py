@@ -1,6 +1,6 @@
 """Measured: a decoder's parameters and scores on the images that a run validated on, by the harness."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,18 @@ from pydantic import BaseModel, ConfigDict
 
 from zooscope.contender import Contender, Predictor, contender
 from zooscope.data import Dataset, load_dataset
+from zooscope.decoding.scores import OBJECTIVES
 from zooscope.errors import DataError
 from zooscope.metrics import find_metric, measure
 from zooscope.progress import track
+from zooscope.report.shown import shown_on
 from zooscope.runkey import PREDICT_VERSION, digest_of
-from zooscope.sample import Sample
-from zooscope.tune import OBJECTIVE, tune
+from zooscope.sample import Sample, Task
+from zooscope.tune import tune
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.training.images import object_sizes, split_samples
 
+OBJECTIVE = OBJECTIVES[Task.INSTANCE_SEGMENTATION]
 METRICS = ("ap50.per-image@1", "ap75.per-image@1", "ap.per-image@1", "f1-50.per-image@1", "pq50.per-image@1")
 
 
@@ -29,7 +32,8 @@ class Measured(BaseModel):
     ----------
     decoder, params : `id@version` and all its parameters, tuned for `objective` on these very images.
     scores : by metric.
-    object_px : longer edge of the validation objects' boxes: median, 95th percentile, largest.
+    objects, object_px : how many objects the validation images have, and the longer edge of their boxes: median, 95th
+        percentile, largest. None where images are restored.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,8 +43,8 @@ class Measured(BaseModel):
     objective: str
     scores: dict[str, float]
     images: int
-    objects: int
-    object_px: tuple[int, int, int]
+    objects: int | None = None
+    object_px: tuple[int, int, int] | None = None
 
 
 def measure_package(trained: Trained, package: Path, *, progress: bool = False) -> Measured:
@@ -50,6 +54,8 @@ def measure_package(trained: Trained, package: Path, *, progress: bool = False) 
     ------
     DataError : data that is no longer what the run was trained on. PackageError, WorkerError : it cannot run.
     """
+    if trained.method.task is Task.RESTORATION:
+        return measure_restoration(trained, package, progress=progress)
     found = contender(str(package), decoder=trained.method.decoder(trained.settings))
     assert found.open is not None, found.reason
     data = validation_data(trained)
@@ -61,6 +67,27 @@ def measure_package(trained: Trained, package: Path, *, progress: bool = False) 
         tuned, _ = tune(found, predictor, track(_samples(data), "tuning", count, show=progress), key=key)
         params = {**found.params, **tuned}
         return _measured(found, predictor, params, track(_samples(data), "validating", count, show=progress))
+
+
+def measure_restoration(trained: Trained, package: Path, *, progress: bool = False) -> Measured:
+    """Score the restored validation images; no score where the data has no clean images."""
+    data = [item for item in validation_data(trained) if item[0].card.task is Task.RESTORATION]
+    metrics = list(dict.fromkeys(name for dataset, _ in data for name in shown_on(dataset.card).metrics[:4]))
+    decoder, count = trained.method.decoder(trained.settings), sum(len(ids) for _, ids in data)
+    found = contender(str(package), decoder=decoder, task=Task.RESTORATION)
+    assert found.open is not None, found.reason
+    assert found.decode is not None
+    before: list[dict[str, float]] = []
+    after: list[dict[str, float]] = []
+    if data:
+        with found.open() as predictor:
+            for sample in track(_samples(data), "validating", count, show=progress):
+                image, _ = found.decode(predictor.maps(sample.image), sample.target.shape)
+                before.append(measure(sample.image.values, sample.target, task=Task.RESTORATION))
+                after.append(measure(image, sample.target, task=Task.RESTORATION))
+    scores = _scores(after, metrics) | {f"noisy {name}": value for name, value in _scores(before, metrics).items()}
+    objective = OBJECTIVES[Task.RESTORATION]
+    return Measured(decoder=str(found.protocol["decoder"]), params={}, objective=objective, scores=scores, images=count)
 
 
 def validation_data(trained: Trained) -> list[tuple[Dataset, list[str]]]:
@@ -92,14 +119,21 @@ def _measured(found: Contender, predictor: Predictor, params: dict[str, Any], sa
         labels, _ = found.decode(predictor.maps(sample.image), sample.target.shape, **params)
         records.append(measure(labels, sample.target))
         sizes.append(object_sizes(sample.target))
-    columns = {name: np.array([record[name] for record in records]) for name in records[0]}
     edges = np.concatenate(sizes)
     return Measured(
         decoder=str(found.protocol["decoder"]),
         params=params,
         objective=OBJECTIVE,
-        scores={name: round(find_metric(name).reduce(columns), 4) for name in METRICS},
+        scores=_scores(records, METRICS),
         images=len(records),
         objects=len(edges),
         object_px=(int(np.median(edges)), int(np.percentile(edges, 95)), int(edges.max(initial=0))),
     )
+
+
+def _scores(records: Sequence[Mapping[str, float]], metrics: Sequence[str]) -> dict[str, float]:
+    """Each metric over all images; none without images."""
+    if not records:
+        return {}
+    columns = {name: np.array([record[name] for record in records]) for name in records[0]}
+    return {name: round(find_metric(name).reduce(columns), 4) for name in metrics}

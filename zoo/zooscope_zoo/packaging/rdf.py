@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from zooscope.data.card import card_ids, find_card
+from zooscope.sample import Task
 from zooscope_zoo.packaging.architecture import Architecture
 from zooscope_zoo.packaging.measured import Measured
 from zooscope_zoo.packaging.method_card import Citation, MethodCard
@@ -21,6 +22,11 @@ FORMAT_VERSION = "0.5.10"
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
 _OPEN = ("CC0-1.0",)
 """Licences of data that leave the weights free."""
+
+_OUTPUTS = {
+    Task.INSTANCE_SEGMENTATION: "Dense maps of the network, activations inside.",
+    Task.RESTORATION: "The restored image, in the units of the images trained on.",
+}
 
 DEFAULT_LICENCE = "BSD-3-Clause"
 
@@ -37,7 +43,7 @@ def package_rdf(
     tags: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The description of a package of these files, but for `config`, which is `ours`; a draft has no card and cover."""
-    names = [str(item["dataset"]) for item in trained.data]
+    names = trained.names
     about = {
         "type": "model",
         "format_version": FORMAT_VERSION,
@@ -65,12 +71,21 @@ def package_name(trained: Trained, method: MethodCard) -> str:
 
 
 def licence_of(trained: Trained) -> str | None:
-    """BSD-3-Clause for weights from CC0 data; else the data's own, where they all have the same; else none."""
+    """BSD-3-Clause for weights from CC0 data; else the data's own, where they all have the same SPDX id."""
     found = {str(item["licence"]) for item in (*trained.data, *trained.earlier)} - set(_OPEN)
     if not found:
         return DEFAULT_LICENCE
     only = found.pop()
-    return None if found or only == "not stated" else only
+    return None if found or not _is_spdx(only) else only
+
+
+def _is_spdx(licence: str) -> bool:
+    from bioimageio.spec.model.v0_5 import LicenseId
+
+    try:
+        return bool(LicenseId(licence))
+    except ValueError:
+        return False
 
 
 def maps_output(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
@@ -89,11 +104,21 @@ def maps_output(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
     ]
     return {
         "id": "maps",
-        "description": "Dense maps of the network, activations inside.",
+        "description": _OUTPUTS[trained.method.task],
         "axes": [{"type": "batch"}, {"type": "channel", "channel_names": list(names)}, *spatial],
         "data": {"type": "float32"},
+        **_undoing(trained, len(names)),
         "test_tensor": _file("test_output.npy", files),
     }
+
+
+def _undoing(trained: Trained, maps: int) -> dict[str, Any]:
+    """What brings restored images back into their own units."""
+    if trained.normalisation is None:
+        return {}
+    gain, offset = trained.normalisation.gain_and_offset(maps)
+    kwargs = {"gain": gain, "offset": offset, "axis": "channel"} if maps > 1 else {"gain": gain[0], "offset": offset[0]}
+    return {"postprocessing": [{"id": "scale_linear", "kwargs": kwargs}]}
 
 
 def labels_output(files: Mapping[str, bytes], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,8 +155,6 @@ def ours(trained: Trained, measured: Measured, *, with_decoder: bool) -> dict[st
 def _input(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
     names = ["red", "green", "blue"] if trained.settings.channels == 3 else ["gray"]
     size = {"min": trained.sizes.minimum, "step": trained.sizes.step}
-    low, high = PERCENTILES
-    percentiles = {"axes": ["y", "x"], "min_percentile": low, "max_percentile": high, "eps": 1e-6}
     float32 = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
     return {
         "id": "raw",
@@ -142,9 +165,20 @@ def _input(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
             *({"type": "space", "id": axis, "size": size} for axis in "yx"),
         ],
         "data": {"type": "float32"},
-        "preprocessing": [float32, {"id": "scale_range", "kwargs": percentiles}, float32],
+        "preprocessing": [float32, _scaling(trained), float32],
         "test_tensor": _file("test_input.npy", files),
     }
+
+
+def _scaling(trained: Trained) -> dict[str, Any]:
+    """By the training set's figures where images are restored, else by each image's percentiles."""
+    if trained.normalisation is None:
+        low, high = PERCENTILES
+        percentiles = {"axes": ["y", "x"], "min_percentile": low, "max_percentile": high, "eps": 1e-6}
+        return {"id": "scale_range", "kwargs": percentiles}
+    mean, std = list(trained.normalisation.mean), list(trained.normalisation.std)
+    kwargs = {"mean": mean, "std": std, "axis": "channel"} if len(mean) > 1 else {"mean": mean[0], "std": std[0]}
+    return {"id": "fixed_zero_mean_unit_variance", "kwargs": kwargs}
 
 
 def _weights(architecture: Architecture, files: Mapping[str, bytes]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from zooscope.errors import UsageError
 from zooscope.predict.tiling import AxisSize
 from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.training.config import RunConfig
+from zooscope_zoo.training.normalisation import Normalisation
 from zooscope_zoo.training.run_folder import find_run
 
 MAX_HALO_PX = 128
@@ -27,6 +28,7 @@ class Trained:
     weights : by name; rounded to half precision and cast back to float32: from here on they are the model.
     data : what it was trained on, as `about.json` tells it, in the order of `config.datasets`.
     started_from : the model that it was first, or None. earlier : what that one was trained on.
+    normalisation : of images that are restored; None where each image is scaled by its own percentiles.
     """
 
     method: Method
@@ -36,12 +38,18 @@ class Trained:
     data: tuple[Mapping[str, Any], ...]
     started_from: str | None = None
     earlier: tuple[Mapping[str, Any], ...] = ()
+    normalisation: Normalisation | None = None
 
     def network(self) -> nn.Module:
         """A new network with the weights, in evaluation mode."""
         network = self.method.network(self.settings)
         network.load_state_dict(self.weights)
         return network.eval()
+
+    @property
+    def names(self) -> list[str]:
+        """The data sets' names."""
+        return [str(item["dataset"]) for item in self.data]
 
     @property
     def sizes(self) -> AxisSize:
@@ -58,7 +66,7 @@ class Trained:
 
 
 def read_run(source: str | Path) -> Trained:
-    """The best weights of a run's folder, or shipped weights by their id.
+    """The weights that a run's method keeps, of its folder or shipped ones by their id.
 
     Raises
     ------
@@ -67,12 +75,14 @@ def read_run(source: str | Path) -> Trained:
     folder = find_run(source)
     config = folder.config()
     method: Method = plugins.load("methods", config.method)
-    weights = {name: _rounded(value, name, folder.path) for name, value in sorted(folder.read_weights("best").items())}
+    weights = {
+        name: _rounded(value, name, folder.path) for name, value in sorted(folder.read_weights(method.keeps).items())
+    }
     settings = method.config.model_validate(config.network)
     about = folder.about()
     start = about.get("started_from", {})
     data, earlier = tuple(about["data"]), tuple(start.get("data", ()))
-    return Trained(method, config, settings, weights, data, start.get("model"), earlier)
+    return Trained(method, config, settings, weights, data, start.get("model"), earlier, folder.normalisation())
 
 
 def _rounded(value: Tensor, name: str, path: Path) -> Tensor:

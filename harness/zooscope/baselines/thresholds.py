@@ -1,8 +1,4 @@
-"""Baselines: what is ranked without a package, as `baseline:<name>@<version>`. Each is a function of one gray image."""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+"""Objects by thresholds: label images of gray images."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,39 +9,7 @@ from skimage.measure import label
 from skimage.morphology import remove_small_objects
 from skimage.segmentation import watershed
 
-from zooscope.errors import UsageError
-
 Labels = NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """A method without a network.
-
-    Attributes
-    ----------
-    segment : gray image float32 (y, x) -> labels int32 (y, x), with keyword parameters.
-    search : values of each parameter that tuning on the validation split tries; empty where nothing is tuned.
-    """
-
-    name: str
-    version: int
-    about: str
-    segment: Callable[..., Labels]
-    search: Mapping[str, tuple[Any, ...]]
-
-    @property
-    def id(self) -> str:
-        """As a user names it."""
-        return f"baseline:{self.name}@{self.version}"
-
-
-def find_baseline(id: str) -> Baseline:
-    """The baseline of that id; UsageError names those there are."""
-    for baseline in BASELINES:
-        if baseline.id == id:
-            return baseline
-    raise UsageError(f"model '{id}' is not one of {', '.join(item.id for item in BASELINES)}")
 
 
 def otsu_watershed(image: NDArray[np.float32], *, sigma_px: float = 1.0, min_distance_px: int = 7) -> Labels:
@@ -80,23 +44,6 @@ def local_threshold(
         scaled = 1 - scaled
     mask = ndimage.binary_fill_holes(scaled > threshold_local(scaled, block_px, method="gaussian") + offset)
     return _split(np.asarray(mask), min_distance_px, min_size_px=min_size_px)
-
-
-BASELINES = (
-    Baseline("otsu-watershed", 1, "Otsu's threshold and a distance watershed; nothing is tuned", otsu_watershed, {}),
-    Baseline(
-        "local-threshold",
-        1,
-        "local threshold and a distance watershed, tuned on the validation split",
-        local_threshold,
-        {
-            "block_px": (51, 101, 201, 301),
-            "offset": (0.05, 0.1, 0.15, 0.2),
-            "min_distance_px": (5, 9),
-            "min_size_px": (32, 64),
-        },
-    ),
-)
 
 
 def _minority(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -1,0 +1,44 @@
+"""The model card's parts that only packages have which restore images."""
+
+from collections.abc import Sequence
+
+from zooscope.metrics import find_metric
+from zooscope_zoo.packaging.measured import Measured
+from zooscope_zoo.packaging.trained import Trained
+
+ADVICE = """- A restored image is meant for what comes after it (looking, segmenting), not for measuring intensities:
+  those need the raw data.
+- It knows the structures, the scale and the noise that it was trained on; other data needs a training of its own."""
+
+
+def output(trained: Trained, names: Sequence[str]) -> str:
+    """What the package gives."""
+    channels = trained.settings.channels
+    text = f"The restored image, of the image's size and in its units: {', '.join(names[:channels])}."
+    if len(names) > channels:
+        text += (
+            f" Further channels: {', '.join(names[channels:])}, the scale of a Laplace distribution around each "
+            "pixel's value, in the same units: half of the true values lie within 0.69 of it if the network judges "
+            "itself well."
+        )
+    return text
+
+
+def validation(trained: Trained, measured: Measured) -> str:
+    """Scores of the validation images, before and after."""
+    if not measured.scores:
+        return "The data has no clean images, so nothing was scored: look at the results."
+    chosen = (
+        "The weights were chosen on these very images, so the figures are optimistic; scores"
+        if trained.method.keeps == "best"
+        else "The last weights were taken, whatever they score here. Scores"
+    )
+    rows: list[str] = []
+    for name, value in measured.scores.items():
+        if not name.startswith("noisy "):
+            metric, before = find_metric(name), measured.scores[f"noisy {name}"]
+            rows.append(f"| {metric.label} | {before:.3f} | {value:.3f} | {metric.definition} |")
+    return (
+        f"{measured.images} validation images of {', '.join(trained.names)}. {chosen} on held-out test images stand in "
+        "zooscope's leaderboards.\n\n| score | noisy | restored | definition |\n|---|---|---|---|\n" + "\n".join(rows)
+    )
