@@ -4,12 +4,14 @@ import difflib
 import fnmatch
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from zooscope.bundled import bundled
+from zooscope.data.blur import GaussianBlur
 from zooscope.data.noise import Noise
+from zooscope.data.scale import Scale
 from zooscope.data.truth import TRUTHS
 from zooscope.errors import DataError, UsageError
 from zooscope.sample import Task
@@ -44,7 +46,10 @@ class Card(BaseModel):
     splits : name of each split -> what it is for.
     split_table : CSV beside the card: id, group, stratum, split; every image of it must be there.
     group_table : such a CSV from which groups alone are taken, for the images that it knows.
+    strata : pattern of the strata whose images are kept, where not all of the table's are.
+    scale, blur : what is done to clean images before noise is added (zooscope/data/degrade.py).
     noise : what is added to clean images, where that is done here.
+    levels : in place of `noise`, several: each image comes once a level, whose name is its stratum.
     subsets : parts that a leaderboard reports beside the whole: name -> pattern of strata, e.g. "fluorescence-*".
     digest : sha256 over the decoded content of all samples; absent while nobody has fetched the source here.
     ranked_by : the metric that ranks on this data set, where that is not the task's usual one.
@@ -70,7 +75,11 @@ class Card(BaseModel):
     splits: dict[str, str]
     split_table: str | None = None
     group_table: str | None = None
+    strata: str = "*"
+    scale: Scale | None = None
+    blur: GaussianBlur | None = None
     noise: Noise | None = None
+    levels: dict[Annotated[str, Field(pattern=_NAME)], Noise] = {}
     subsets: dict[str, str] = {}
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     ranked_by: str | None = None
@@ -83,6 +92,13 @@ class Card(BaseModel):
         if task not in TRUTHS:
             raise ValueError(f"'{task}' has no data yet, only {', '.join(TRUTHS)}")
         return task
+
+    @field_validator("levels")
+    @classmethod
+    def _one_way(cls, levels: dict[str, Noise], info: ValidationInfo) -> dict[str, Noise]:
+        if levels and info.data.get("noise"):
+            raise ValueError("the card has [noise] too; keep one of them")
+        return levels
 
     @property
     def name(self) -> str:

@@ -354,9 +354,9 @@ def test_a_split_that_the_card_does_not_name_is_refused(tiny: WriteCard):
 
 
 def test_a_reader_that_does_not_exist_is_answered_with_the_known_ones(tiny: WriteCard):
-    assert "reader 'dsb' is not one of bbbc038, bsd68, dsb2018, fmd, fmd_split, stardist_pairs" in refused(
-        tiny(reader="dsb")
-    )
+    text = refused(tiny(reader="dsb"))
+    assert "reader 'dsb' is not one of bbbc038, bsd68, " in text
+    assert ", dsb2018, " in text
 
 
 def test_a_split_table_that_is_not_there_or_lacks_columns_is_named(tiny: WriteCard, tmp_path: Path):

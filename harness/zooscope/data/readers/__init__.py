@@ -1,6 +1,7 @@
 """Readers: how each source's own layout becomes samples. A card names its reader, a file of this folder."""
 
 import csv
+import fnmatch
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from zooscope.data.card import Card
+from zooscope.data.degrade import degrade
 from zooscope.errors import DataError
 from zooscope.progress import track
 from zooscope.sample import Sample
@@ -17,7 +19,8 @@ def read(card: Card, files: Mapping[str, Path], *, beside: Path, progress: bool)
     """(sample, split) of every image of a card's sources, grouped and split by the card's table where it has one.
 
     A reader is a module with `read(card, files)` that yields (sample, split). An image that the table lacks keeps
-    what the reader said; a table whose images are not all there is an error.
+    what the reader said; a table whose images are not all there is an error. Of a card with noise the reader gives the
+    clean images.
 
     Raises
     ------
@@ -41,7 +44,8 @@ def read(card: Card, files: Mapping[str, Path], *, beside: Path, progress: bool)
             splits = ", ".join(card.splits)
             raise DataError(f"card '{card.id}': split '{split}' of '{sample.id}' is not one of {splits}")
         seen.add(sample.id)
-        yield sample, split
+        if fnmatch.fnmatchcase(sample.stratum, card.strata):
+            yield from ((degraded, split) for degraded in degrade(sample, card))
     missing = sorted(set(table) - seen)
     if missing or not seen:
         what = f"{len(missing)} images of {card.split_table} are" if missing else "images are"

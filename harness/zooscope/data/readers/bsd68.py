@@ -1,4 +1,4 @@
-"""Natural images of DnCNN's repository under the card's noise: Train400 trains, Set12 validates, BSD68 tests."""
+"""Natural images of DnCNN's repository: Train400 trains, Set12 validates, BSD68 tests. The card's noise comes later."""
 
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,6 @@ from pathlib import Path, PurePosixPath
 
 from zooscope.data.archive import open_zip
 from zooscope.data.card import Card
-from zooscope.data.noise import add_noise
 from zooscope.data.readers.dsb2018 import decode_member
 from zooscope.errors import DataError
 from zooscope.sample import Sample, as_image
@@ -15,9 +14,7 @@ SPLITS = {"Train400": "train", "Set12": "validation", "BSD68": "test"}
 
 
 def read(card: Card, files: Mapping[str, Path]) -> Iterator[tuple[Sample, str]]:
-    """Every image, 8 bit gray, as truth; each is a group of its own."""
-    if card.noise is None:
-        raise DataError(f"card '{card.id}': this reader needs [noise]")
+    """Every image, 8 bit gray, as its own truth; each is a group of its own."""
     for path in files.values():
         with open_zip(path) as archive:
             members = images_by_folder(archive, SPLITS)
@@ -27,8 +24,7 @@ def read(card: Card, files: Mapping[str, Path]) -> Iterator[tuple[Sample, str]]:
                 for name in members[folder]:
                     clean = decode_member(archive, name, suffix=".png")
                     id = f"{folder.lower()}-{PurePosixPath(name).stem}"
-                    noisy = add_noise(clean, card.noise, seed=id)
-                    yield Sample(id, as_image(noisy, axes="yx", source=name), clean, group=id, stratum=folder), split
+                    yield Sample(id, as_image(clean, axes="yx", source=name), clean, group=id, stratum=folder), split
 
 
 def images_by_folder(archive: zipfile.ZipFile, folders: Mapping[str, object]) -> dict[str, list[str]]:
