@@ -10,8 +10,9 @@ import torch
 import yaml
 
 from zooscope import plugins
-from zooscope.data import Dataset
+from zooscope.data import load_dataset
 from zooscope.data.folder import write_folder
+from zooscope.sample import Task
 from zooscope_zoo.method import Method
 from zooscope_zoo.packaging.export import Publisher, export
 from zooscope_zoo.packaging.trained import Trained, read_run
@@ -30,17 +31,34 @@ LONG_ENOUGH = (
 """To find most objects of the demo set; a method that needs more says so in its `small` settings."""
 
 
-@pytest.fixture(scope="session", params=plugins.names("methods"))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test for every method, or for those of the task that its marker names."""
+    if "method" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("task")
+    tasks = {Task(name) for name in marker.args} if marker else set(Task)
+    names = [name for name in plugins.names("methods") if plugins.load("methods", name).task in tasks]
+    metafunc.parametrize("method", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def method(request: pytest.FixtureRequest) -> Method:
     """One method after the other."""
     return plugins.load("methods", request.param)
 
 
 @pytest.fixture(scope="session")
-def two_images(demo: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def training_set(method: Method) -> str:
+    """Id of the embedded data set that a method can learn from."""
+    return "demo-noisy" if method.task is Task.RESTORATION else "demo"
+
+
+@pytest.fixture(scope="session")
+def two_images(method: Method, training_set: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two gray images as a user's folder."""
     folder = tmp_path_factory.mktemp("two") / "images-of-one's-own"
-    write_folder(folder, [(sample, "test") for sample in demo.only("test") if sample.axes == "yx"][:2])
+    gray = [sample for sample in load_dataset(training_set, split="test") if sample.axes == "yx"][:2]
+    write_folder(folder, [(sample, "test") for sample in gray], task=method.task)
     return folder
 
 
@@ -58,11 +76,11 @@ def train_quickly(two_images: Path) -> Callable[..., History]:
 
 
 @pytest.fixture(scope="session")
-def run(method: Method, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(method: Method, training_set: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the gray images of the demo set."""
     folder = tmp_path_factory.mktemp("runs") / method.id
     settings = (*LONG_ENOUGH, *method.small)
-    train(method.id, ["demo"], folder, changes=settings, progress=False, say=lambda line: None)
+    train(method.id, [training_set], folder, changes=settings, progress=False, say=lambda line: None)
     return folder
 
 

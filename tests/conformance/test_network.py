@@ -22,6 +22,7 @@ def test_maps_have_the_size_of_the_image_over_the_grid(method: Method, channels:
     assert all(name.isidentifier() for name in names)
 
 
+@pytest.mark.task("instance-segmentation")
 def test_targets_fit_the_logits_and_the_loss_is_finite_and_has_gradients(method: Method, demo) -> None:
     _, config = make_config(method, ["demo"], method.small)
     labels = next(sample for sample in demo if sample.axes == "yx").target[:128, :128]
@@ -35,6 +36,7 @@ def test_targets_fit_the_logits_and_the_loss_is_finite_and_has_gradients(method:
     assert all(gradient is not None and torch.isfinite(gradient).all() for gradient in gradients)
 
 
+@pytest.mark.task("instance-segmentation")
 def test_a_patch_without_objects_has_a_finite_loss(method: Method) -> None:
     _, config = make_config(method, ["demo"], method.small)
     labels = np.zeros((64, 64), np.int32)

@@ -20,6 +20,8 @@ from zooscope.sample import Sample
 from zooscope_zoo.method import Method
 from zooscope_zoo.packaging.trained import MAX_HALO_PX, Trained
 
+pytestmark = pytest.mark.task("instance-segmentation")
+
 
 @dataclass(frozen=True)
 class Answer:

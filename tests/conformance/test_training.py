@@ -2,7 +2,6 @@
 
 import pickle
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,9 @@ from torch.utils.data import DataLoader
 
 from zooscope.data import load_dataset
 from zooscope.errors import DataError
+from zooscope.sample import Task
 from zooscope_zoo.method import Method
-from zooscope_zoo.training.images import load_images
+from zooscope_zoo.training.material import prepare
 from zooscope_zoo.training.patches import validation_batches
 from zooscope_zoo.training.run_folder import RunFolder
 
@@ -27,24 +27,24 @@ def loss_of(method: Method, run: Path, folder: Path, *, mirrored: bool = False) 
     """Of a run's last weights on a folder's images, or on the images mirrored while the targets are not."""
     config = RunFolder(run).config()
     settings = method.config.model_validate(config.network)
-    data = load_dataset(folder)
-    images = load_images(
-        data, data.ids, channels=1, planes=lambda labels: method.planes(labels, settings), label="", progress=False
-    )
-    (batch,) = validation_batches(
-        images, partial(method.targets, config=settings), config.training.model_copy(update={"batch": 4})
-    )
+    material = prepare(method, config, settings, [load_dataset(folder)], say=lambda line: None, progress=False)
     network = method.network(settings).eval()
     network.load_state_dict(RunFolder(run).read_weights("last"))
+    torch.manual_seed(0)
+    total = 0.0
     with torch.inference_mode():
-        logits = network.logits(batch[0].flip(-1) if mirrored else batch[0])
-        return float(sum(method.loss(logits, batch[1], settings).values()))
+        for patches in (material.training, material.validation):
+            for images, targets in validation_batches(patches, config.training):
+                seen = images.flip(-1) if mirrored else images
+                total += float(sum(method.terms(network, seen, targets, settings).values()))
+    return total
 
 
 def test_it_overfits_two_images(method: Method, train_quickly: Train, two_images: Path, tmp_path: Path) -> None:
     steady = ("augment.gain=[1, 1]", "augment.offset=[0, 0]", "augment.zoom=[1, 1]", "training.learning_rate=1e-2")
     history = train_quickly(method, tmp_path, 150, *steady, "training.validate_every=10")
-    assert history[-1]["train/loss"] < 0.5 * history[0]["train/loss"]
+    if method.task is not Task.RESTORATION:  # else the noise of the target is the floor of some losses
+        assert history[-1]["train/loss"] < 0.5 * history[0]["train/loss"]
     assert loss_of(method, tmp_path, two_images) < 0.7 * loss_of(method, tmp_path, two_images, mirrored=True), (
         "a network that does not look at the image would lose as much on the mirrored one"
     )

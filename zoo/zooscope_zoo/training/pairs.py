@@ -130,8 +130,10 @@ def load_scenes(
                 f"data set '{dataset.card.id}': {sum(map(len, found.values()))} of its {len(ids)} {label} images fill "
                 "this machine's memory; crop them, or train on a part (training.strata)"
             )
+    # of a blurred image the noise alone does not tell how it was made
+    noise = dataset.card.noise if dataset.card.blur is None else None
     scenes = [
-        Scene(id, dataset.name, tuple(images), truths.get(id), dataset.card.noise if has_truth else None)
+        Scene(id, dataset.name, tuple(images), truths.get(id), noise if has_truth else None)
         for id, images in found.items()
     ]
     if not any(np.ptp(image) for scene in scenes for image in scene.noisy):
