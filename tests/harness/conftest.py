@@ -77,6 +77,13 @@ class Finer(nn.Module):
         return nn.functional.interpolate(torch.sigmoid(20 * (x - 0.3)), scale_factor=2.0, mode="nearest")
 
 
+class Smooth(nn.Module):
+    """The image averaged over 3x3 px: what restores."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
 class Scalar(nn.Module):
     """One number an image."""
 
@@ -190,6 +197,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "channels-last": ChannelsLast,
     "nan": NotANumber,
     "cropped": Cropped,
+    "smooth": Smooth,
     "finer": Finer,
     "scalar": Scalar,
     "endless": Endless,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import torch
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import peak_signal_noise_ratio
 
@@ -16,7 +17,7 @@ from zooscope.data.folder import write_folder
 from zooscope.errors import DataError, UsageError
 from zooscope.external import score_folder
 from zooscope.report.board import make_board
-from zooscope.rows import plan_rows
+from zooscope.rows import evaluate, plan_rows
 from zooscope.sample import Sample, Task, as_image
 from zooscope.store import Results
 from zooscope.verify import verify
@@ -93,9 +94,66 @@ def test_restored_images_are_ranked_by_psnr_and_kept(
     assert found["model"].level == "warning"
 
 
-def test_models_are_not_run_on_it_yet_and_that_is_said(noisy: Dataset):
-    with pytest.raises(UsageError, match="is of restoration, which models are not run on yet; `zooscope score`"):
-        plan_rows(["nuclei-tiny"], noisy)
+def test_classical_means_and_a_foreign_package_are_run_tuned_ranked_and_verified(
+    noisy: Dataset, make_package: Callable[..., Path], tmp_path: Path, fresh_cache: Path
+):
+    package = make_package("smooth", preprocessing=[])
+    models = ["baseline:noisy@1", "baseline:gaussian@1", str(package)]
+    table = evaluate(models, noisy, device="cpu", reports=tmp_path / "reports")
+    scores = table[(table["metric"] == "psnr.range-gt@1") & (table["subset"] == "all")].set_index("model")["score"]
+    data, results = noisy.only("test"), list(Results(tmp_path / "reports").all(dataset=noisy.name, split="test"))
+    found = {result.run["model"]["name"]: result for result in results}
+    assert set(found) == set(scores.index)
+    foreign = next(result for name, result in found.items() if not name.startswith("baseline"))
+    for sample in data:
+        image = torch.from_numpy(sample.image.values)[None, None]
+        expected = torch.nn.functional.avg_pool2d(image, 3, stride=1, padding=1, count_include_pad=False)[0, 0]
+        np.testing.assert_allclose(foreign.prediction(sample.id), expected, rtol=1e-6)
+        np.testing.assert_array_equal(found["baseline-noisy"].prediction(sample.id), sample.image.values)
+    assert scores["baseline-gaussian"] > scores["baseline-noisy"] + 3
+    assert foreign.run["protocol"]["decoder"] == "image@1"
+    tuning = found["baseline-gaussian"].run["tuning"]
+    assert (tuning["objective"], tuning["split"]) == ("psnr.range-gt@1", "validation")
+    best = found["baseline-gaussian"].run["params"]["sigma_px"]
+    validation = {
+        sigma: np.mean(
+            [
+                peak_signal_noise_ratio(
+                    s.target.astype(float), gaussian_filter(s.image.values, sigma), data_range=np.ptp(s.target)
+                )
+                for s in noisy.only("validation")
+            ]
+        )
+        for sigma in tuning["search"]["sigma_px"]
+    }
+    assert best == max(validation, key=lambda sigma: validation[sigma])
+    for result, model in ((foreign, str(package)), (found["baseline-gaussian"], None)):
+        verdict = {finding.about: finding for finding in verify(result.folder, dataset=noisy, model=model)}
+        assert {verdict[about].level for about in ("record", "data", "scores", "model", "predictions")} == {"ok"}
+
+
+def test_what_finds_objects_does_not_restore_and_the_reverse(noisy: Dataset, demo: Dataset, fresh_cache: Path):
+    (row,) = plan_rows(["nuclei-tiny"], noisy)
+    assert row.contender.reason == (
+        "its decoder boundary-watershed is one of instance-segmentation; restoration is asked for"
+    )
+    with pytest.raises(UsageError, match=r"baseline:noisy@1' is one of restoration, the data set one of instance-"):
+        plan_rows(["baseline:noisy@1"], demo)
+
+
+def test_an_image_that_differs_by_more_than_rounding_is_found(
+    noisy: Dataset, make_package: Callable[..., Path], tmp_path: Path, fresh_cache: Path
+):
+    package = make_package("smooth", preprocessing=[])
+    evaluate([str(package)], noisy, device="cpu", reports=tmp_path / "reports")
+    (result,) = Results(tmp_path / "reports").all(dataset=noisy.name, split="test")
+    stored = {id: result.prediction(id) for id in result.images.index}
+    for far, level in ((1e-5, "ok"), (1e-2, "error")):
+        moved = {id: image + far * np.ptp(image) for id, image in stored.items() if image is not None}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(result), "prediction", lambda self, id, moved=moved: moved[id])
+            verdict = {f.about: f for f in verify(result.folder, dataset=noisy, model=str(package))}
+        assert verdict["predictions"].level == level
 
 
 def test_bad_predictions_are_named_one_and_all_and_nothing_is_written(

@@ -260,10 +260,10 @@ def test_a_killed_tuning_goes_on_where_it_stopped(
 ):
     folder, ask, calls = make_folder("vvvt"), DecoderProcess.score, itertools.count(1)
 
-    def interrupted(*arguments: Any) -> list[float]:
+    def interrupted(*arguments: Any, **more: Any) -> list[float]:
         if next(calls) > 1:
             raise KeyboardInterrupt
-        return ask(*arguments)
+        return ask(*arguments, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(DecoderProcess, "score", interrupted)
