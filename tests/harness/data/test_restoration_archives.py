@@ -190,6 +190,11 @@ def test_patches_that_are_no_numbers_are_refused(mirrored: Callable[..., Path], 
     assert "data_label.npz: an array of object" in refused("care-tribolium")
 
 
+def test_patches_that_are_no_archive_are_refused(mirrored: Callable[..., Path], demo: Dataset):
+    mirrored("care-tribolium", care(demo) | {"Denoising_Tribolium/train_data/data_label.npz": b"not one"})
+    assert "train_data/data_label.npz is not a whole npz" in refused("care-tribolium")
+
+
 def test_a_volume_that_lacks_a_condition_is_named(mirrored: Callable[..., Path], demo: Dataset):
     members = care(demo)
     del members["Denoising_Tribolium/test_data/condition_2/nGFP_1.tif"]

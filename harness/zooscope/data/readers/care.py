@@ -23,17 +23,18 @@ CONDITIONS = ("condition_1", "condition_2", "condition_3")
 VALIDATION = 0.1
 """Share of the patches, the last ones, that validate, as in CSBDeep's `load_training_data`."""
 
-_PATCHES = "train_data/data_label.npz"
-
 
 def read(card: Card, files: Mapping[str, Path]) -> Iterator[tuple[Sample, str]]:
     """The middle plane of each patch trains or validates, every plane of the volumes tests."""
     for path in files.values():
         with open_tar(path) as archive:
-            name = member_named(archive, PurePosixPath(_PATCHES).name)
-            with archive.open(name) as stream, zipfile.ZipFile(stream) as npz:
-                look_over(npz, f"{path}: {name}", archive_bytes=stream.seek(0, 2))
-                yield from _patches(npz, source=f"{path}: {name}")
+            name = member_named(archive, "data_label.npz")
+            try:
+                with archive.open(name) as stream, zipfile.ZipFile(stream) as npz:
+                    look_over(npz, f"{path}: {name}", archive_bytes=stream.seek(0, 2))
+                    yield from _patches(npz, source=f"{path}: {name}")
+            except zipfile.BadZipFile as error:
+                raise DataError(f"{path}: {name} is not a whole npz ({error})") from error
             yield from _volumes(archive)
 
 

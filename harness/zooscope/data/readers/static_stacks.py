@@ -73,7 +73,7 @@ def read(card: Card, files: Mapping[str, Path]) -> Iterator[tuple[Sample, str]]:
 
 
 def _samples(frames: NDArray[np.generic], *, group: str, split: str) -> Iterator[tuple[Sample, str]]:
-    truth = frames.astype(np.float64).mean(axis=0).astype(np.float32)
+    truth = frames.mean(axis=0, dtype=np.float64).astype(np.float32)
     for number, frame in enumerate(frames):
         id = f"{split}-{number:03}"
         yield Sample(id, as_image(frame, axes="yx", source=id), truth, group, split), split
