@@ -44,6 +44,8 @@ class Card(BaseModel):
     part_of : the data set whose samples and splits these are, where this is a part of another.
     reader : file in zooscope/data/readers that turns the sources into samples; none for an embedded folder.
     splits : name of each split -> what it is for.
+    without_truth : splits whose source has noisy images alone: their target is the image itself, to learn from by
+        self-supervision only, and never to score on.
     split_table : CSV beside the card: id, group, stratum, split; every image of it must be there.
     group_table : such a CSV from which groups alone are taken, for the images that it knows.
     strata : pattern of the strata whose images are kept, where not all of the table's are.
@@ -73,6 +75,7 @@ class Card(BaseModel):
     reader: str | None = None
     sources: tuple[Source, ...] = ()
     splits: dict[str, str]
+    without_truth: tuple[str, ...] = ()
     split_table: str | None = None
     group_table: str | None = None
     strata: str = "*"
@@ -92,6 +95,14 @@ class Card(BaseModel):
         if task not in TRUTHS:
             raise ValueError(f"'{task}' has no data yet, only {', '.join(TRUTHS)}")
         return task
+
+    @field_validator("without_truth")
+    @classmethod
+    def _of_splits(cls, named: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        unknown = set(named) - set(info.data.get("splits", named))
+        if unknown:
+            raise ValueError(f"split '{min(unknown)}' is not one of {', '.join(info.data['splits'])}")
+        return named
 
     @field_validator("levels")
     @classmethod

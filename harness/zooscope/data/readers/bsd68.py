@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from zooscope.data.archive import open_zip
 from zooscope.data.card import Card
-from zooscope.data.readers.dsb2018 import decode_member
+from zooscope.data.members import decode_member
 from zooscope.errors import DataError
 from zooscope.sample import Sample, as_image
 

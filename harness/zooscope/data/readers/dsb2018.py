@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from zooscope.data.archive import open_zip
 from zooscope.data.card import Card
 from zooscope.data.labels import labels_from_masks
+from zooscope.data.members import decode_member
 from zooscope.errors import DataError
-from zooscope.imagefile import decode_array
 from zooscope.sample import Sample, as_image
 
 
@@ -48,16 +48,6 @@ def decode(archive: zipfile.ZipFile, member: str) -> NDArray[np.generic]:
     """The array in a PNG member; gray ones get a channel axis."""
     array = decode_member(archive, member, suffix=".png")
     return array if array.ndim == 3 else array[..., None]
-
-
-def decode_member(archive: zipfile.ZipFile, member: str, *, suffix: str) -> NDArray[np.generic]:
-    """The array in a member that is an image file; DataError names a member that is none."""
-    content = archive.read(member)
-    try:
-        return decode_array(content, suffix=suffix)
-    except Exception as error:  # every codec has its own
-        what = f"{archive.filename}: {member} cannot be read as {suffix[1:].upper()}"
-        raise DataError(f"{what} ({' '.join(str(error).split()) or type(error).__name__})") from error
 
 
 def stratum(image: NDArray[np.generic], labels: NDArray[np.int32]) -> str:

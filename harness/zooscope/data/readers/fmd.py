@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from zooscope.data.archive import open_zip
 from zooscope.data.card import Card
+from zooscope.data.members import decode_member
 from zooscope.data.readers.bsd68 import images_by_folder
-from zooscope.data.readers.dsb2018 import decode_member
 from zooscope.errors import DataError
 from zooscope.sample import Sample, as_image
 

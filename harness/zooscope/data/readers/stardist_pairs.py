@@ -7,7 +7,8 @@ import numpy as np
 
 from zooscope.data.archive import open_zip
 from zooscope.data.card import Card
-from zooscope.data.readers.dsb2018 import decode_member, stratum
+from zooscope.data.members import decode_member
+from zooscope.data.readers.dsb2018 import stratum
 from zooscope.errors import DataError
 from zooscope.sample import Sample, as_image, as_labels
 
