@@ -142,7 +142,9 @@ def plan_rows(
     if data.card.task not in OBJECTIVES:
         raise UsageError(f"data set '{data.card.id}' is of {data.card.task}, which models are not run on")
     part = data.only(split)
-    validation = data.only("validation") if "validation" in data.splits and split != "validation" else None
+    part.refuse_without_truth(part.ids)
+    tunable = "validation" in data.splits and "validation" not in data.card.without_truth and split != "validation"
+    validation = data.only("validation") if tunable else None
     rows: list[Row] = []
     for model in dict.fromkeys(models):
         found = contender(

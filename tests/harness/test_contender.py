@@ -16,6 +16,7 @@ from zooscope.data import Dataset
 from zooscope.data.card import find_card
 from zooscope.errors import UsageError
 from zooscope.runkey import PREDICT_VERSION, digest_of
+from zooscope.sample import Task
 
 MakePackage = Callable[..., Path]
 
@@ -114,8 +115,10 @@ def test_a_name_that_does_not_exist_is_an_error(name: str):
 
 
 def test_all_baselines_are_contenders():
-    assert baseline_ids() == ["baseline:otsu-watershed@1", "baseline:local-threshold@1"]
-    assert all(contender(id).reason is None for id in baseline_ids())
+    assert baseline_ids(Task.INSTANCE_SEGMENTATION) == ["baseline:otsu-watershed@1", "baseline:local-threshold@1"]
+    for task in (Task.INSTANCE_SEGMENTATION, Task.RESTORATION):
+        assert all(contender(id, task=task).reason is None for id in baseline_ids(task))
+    assert set(baseline_ids(Task.RESTORATION)) < set(baseline_ids())
 
 
 def committed() -> list[Path]:

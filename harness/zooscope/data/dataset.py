@@ -14,7 +14,7 @@ from zooscope.data.card import Card, card_ids, find_card
 from zooscope.data.digest import rows_digest
 from zooscope.data.fetch import fetch, forget
 from zooscope.data.folder import TABLE, read_sample, read_table, write_folder
-from zooscope.data.truth import task_of
+from zooscope.data.truth import task_of, truth_folder
 from zooscope.errors import DataError, UsageError
 from zooscope.sample import Sample, Task
 
@@ -68,6 +68,15 @@ class Dataset:
             raise UsageError(f"data set '{self.card.id}': split '{split}' is not one of {', '.join(self.splits)}")
         return replace(self, table=self.table[self.table["split"] == split], split=split)
 
+    def refuse_without_truth(self, ids: Iterable[str]) -> None:
+        """UsageError where there is nothing to compare these samples with, or to learn from but the images."""
+        blind = sorted({str(self.table.loc[id, "split"]) for id in ids} & set(self.card.without_truth))
+        if blind:
+            raise UsageError(
+                f"data set '{self.card.id}': split '{blind[0]}' has images alone, neither masks nor clean images; "
+                "only noise2void learns from it"
+            )
+
     def leaks(self, *, into: str = "test", source: str = "train") -> list[str]:
         """Ids in one split whose group also has images in another: no honest split has any."""
         rows = list(zip(self.ids, self.table["split"], self.table["group"], strict=True))
@@ -82,10 +91,10 @@ def load_dataset(
 
     Parameters
     ----------
-    name : "dsb2018", "my/card.toml", or a folder with images/, masks/ (label images) or
-        clean/ (of restoration), and optionally groups.csv
-        (id, and any of group, stratum, split, pixel_size_um). A card's id comes before a folder of that name in the
-        current directory, which is "./dsb2018" or a Path.
+    name : "dsb2018", "my/card.toml", or a folder with images/, masks/ (label images) or clean/ (of restoration) or
+        neither (to learn from by self-supervision), and optionally groups.csv (id, and any of group, stratum, split,
+        pixel_size_um). A card's id comes before a folder of that name in the current directory, which is "./dsb2018" or
+        a Path.
     split : limit to one split.
     progress : show a bar while downloading and decoding.
     download : without it, a data set that is not in the cache yet is a DataError.
@@ -124,7 +133,10 @@ def _id_of(name: str) -> str:
 
 def _from_folder(path: Path) -> Dataset:
     table = read_table(path)
-    card = folder_card(path.resolve().name, splits=sorted(set(table["split"])), task=task_of(path))
+    splits = sorted(set(table["split"]))
+    card = folder_card(path.resolve().name, splits=splits, task=task_of(path))
+    if truth_folder(path) == path / "images":
+        card = card.model_copy(update={"without_truth": tuple(splits)})
     return Dataset(card, path, table, _digest(table))
 
 

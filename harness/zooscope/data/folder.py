@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zooscope import atomic
 from zooscope.data.digest import array_digest, rows_digest
 from zooscope.data.labels import refuse_foreground_masks
-from zooscope.data.truth import TRUTHS, task_of
+from zooscope.data.truth import TRUTHS, task_of, truth_folder
 from zooscope.errors import DataError
 from zooscope.imagefile import SUFFIXES, encode_tiff, read_array, read_image
 from zooscope.sample import Sample, Task
@@ -33,11 +33,11 @@ def read_table(folder: Path) -> pd.DataFrame:
     """
     task = task_of(folder)
     truth = TRUTHS[task]
-    images, targets = _files(folder / "images"), _files(folder / truth.folder)
+    images, targets = _files(folder / "images"), _files(truth_folder(folder))
     if not images:
         raise DataError(
             f"{folder / 'images'}: no images ({', '.join(SUFFIXES)}); "
-            "expected images/ and masks/ (label images) or clean/ (of restoration)"
+            "expected images/ and masks/ (label images) or clean/ (of restoration), or images/ alone to learn from"
         )
     for id in sorted(set(images) ^ set(targets)):
         have, lack = ("images", truth.folder) if id in images else (truth.folder, "images")
@@ -70,7 +70,7 @@ def read_sample(folder: Path, table: pd.DataFrame, id: str, *, verify: bool = Tr
     row = table.loc[id]
     image = read_image(folder / "images" / row["image"])
     task = task_of(folder)
-    path = folder / TRUTHS[task].folder / row["target"]
+    path = truth_folder(folder) / row["target"]
     target = read_target(path, image, task=task)
     if verify and (array_digest(image.values) != row["image_sha256"] or array_digest(target) != row["target_sha256"]):
         what = f"{folder}: sample '{id}' changed since its digest was taken"

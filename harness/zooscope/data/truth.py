@@ -41,8 +41,16 @@ TRUTHS: Mapping[Task, Truth] = {
 }
 
 
+def truth_folder(folder: Path) -> Path:
+    """Where the targets lie: the images themselves where there are none."""
+    found = folder / TRUTHS[task_of(folder)].folder
+    return found if found.is_dir() else folder / "images"
+
+
 def task_of(folder: Path) -> Task:
     """The task of a folder of samples, by the targets beside its images.
+
+    Images without any are there to be restored, by what learns from them alone.
 
     Raises
     ------
@@ -52,4 +60,4 @@ def task_of(folder: Path) -> Task:
     if len(found) > 1:
         both = " and ".join(f"{TRUTHS[task].folder}/" for task in found)
         raise DataError(f"{folder}: has {both}; keep the one that is the truth")
-    return found[0] if found else Task.INSTANCE_SEGMENTATION
+    return found[0] if found else Task.RESTORATION

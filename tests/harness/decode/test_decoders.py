@@ -12,11 +12,13 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from zooscope import plugins
-from zooscope.decode import decoder_for, find_decoder, parameters
+from zooscope.decode import decoder_for, find_decoder, parameters, task_of
 from zooscope.errors import PackageError
 from zooscope.package import open_package
+from zooscope.sample import Task
 
 DECODERS = plugins.names("decoders")
+FINDERS = [id for id in DECODERS if task_of(find_decoder(id)) is Task.INSTANCE_SEGMENTATION]
 ALLOWED = {"numpy", "scipy", "skimage", "torch", "stardist", "typing", "collections", "__future__"}
 
 MakePackage = Callable[..., Path]
@@ -50,7 +52,7 @@ def test_what_tuning_tries_are_parameters_with_defaults(id: str):
     assert all(len(set(values)) == len(values) > 1 for values in decoder.SEARCH.values())
 
 
-@pytest.mark.parametrize("id", DECODERS)
+@pytest.mark.parametrize("id", FINDERS)
 def test_labels_are_numbered_without_gaps_and_have_one_score_each(id: str):
     rng = np.random.default_rng(0)
     noise = gaussian_filter(rng.random((9, 48, 40)), (0, 2, 2))

@@ -1,5 +1,7 @@
 """What a restoration learns from: pairs of the data set, frames of one scene, noise drawn anew, or the image alone."""
 
+import shutil
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +13,11 @@ from zooscope.data import Dataset, load_dataset
 from zooscope.data.blur import GaussianBlur
 from zooscope.data.folder import write_folder
 from zooscope.errors import UsageError
+from zooscope.rows import plan_rows
 from zooscope.sample import Sample, Task
 from zooscope_zoo.method import Teacher
+from zooscope_zoo.packaging.export import Publisher, export
+from zooscope_zoo.train import train
 from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
 from zooscope_zoo.training.normalisation import Normalisation, measure_normalisation
 from zooscope_zoo.training.pairs import RestorationPatches, Scene, load_scenes, notes
@@ -133,7 +138,23 @@ def test_a_scale_beside_the_image_is_stretched_but_not_moved():
 
 
 def test_a_folder_of_objects_is_no_data_for_a_method_that_needs_pairs(demo: Dataset, tmp_path: Path):
-    from zooscope_zoo.train import train
-
     with pytest.raises(UsageError, match="care learns from pairs of images"):
         train("care", ["demo"], tmp_path / "run", progress=False, say=lambda line: None)
+
+
+def test_a_folder_of_noisy_images_alone_is_learned_from_by_what_needs_no_other(noisy: Dataset, tmp_path: Path):
+    folder = tmp_path / "alone"
+    write_folder(folder, [(sample, "test") for sample in list(noisy)[:3]], task=Task.RESTORATION)
+    shutil.rmtree(folder / "clean")
+    (folder / "groups.csv").unlink()
+    said: list[str] = []
+    quick = ("training.steps=2", "training.validate_every=1", "training.workers=0", "network.width=4")
+    train("noise2void", [folder], tmp_path / "run", changes=quick, progress=False, say=said.append)
+    package = export(tmp_path / "run", tmp_path / "package.zip", publisher=Publisher(authors=("a test",)))
+    with zipfile.ZipFile(package) as archive:
+        assert "The data has no clean images, so nothing was scored" in archive.read("README.md").decode()
+    for name, what in (("care", "'test' has images alone"), ("stardist", "'test' has images alone")):
+        with pytest.raises(UsageError, match=what):
+            train(name, [folder], tmp_path / name, changes=quick[:1], progress=False, say=said.append)
+    with pytest.raises(UsageError, match="'test' has images alone"):
+        plan_rows([str(package)], load_dataset(folder))

@@ -71,7 +71,12 @@ def measure_package(trained: Trained, package: Path, *, progress: bool = False) 
 
 def measure_restoration(trained: Trained, package: Path, *, progress: bool = False) -> Measured:
     """Score the restored validation images; no score where the data has no clean images."""
-    data = [item for item in validation_data(trained) if item[0].card.task is Task.RESTORATION]
+    data = [
+        (dataset, ids)
+        for dataset, ids in validation_data(trained)
+        if dataset.card.task is Task.RESTORATION
+        and not set(dataset.table.loc[ids, "split"]) & set(dataset.card.without_truth)
+    ]
     metrics = list(dict.fromkeys(name for dataset, _ in data for name in shown_on(dataset.card).metrics[:4]))
     decoder, count = trained.method.decoder(trained.settings), sum(len(ids) for _, ids in data)
     found = contender(str(package), decoder=decoder, task=Task.RESTORATION)

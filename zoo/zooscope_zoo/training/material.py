@@ -58,6 +58,7 @@ def _objects(
     method: Any, config: RunConfig, settings: NetworkConfig, data: Sequence[Dataset], *, say: Say, progress: bool
 ) -> Material:
     for item in data:
+        item.refuse_without_truth(item.ids)
         if item.card.task is not Task.INSTANCE_SEGMENTATION:
             raise UsageError(f"data set '{item.card.id}' is of {item.card.task}; {method.id} learns to find objects")
     both: tuple[list[TrainingImage], list[TrainingImage]] = ([], [])
@@ -93,6 +94,8 @@ def _restoration(
     about: list[dict[str, Any]] = []
     for item in data:
         ids = split_samples(item, strata=config.training.strata)
+        if teacher != "itself":
+            item.refuse_without_truth([*ids[0], *ids[1]])
         for found, part, label in zip(both, ids, ("training", "validation"), strict=True):
             found += load_scenes(
                 item, part, channels=settings.channels, teacher=teacher, label=label, progress=progress
