@@ -131,6 +131,11 @@ class RestorationMethod(Method, Protocol):
         """What it learns from."""
         ...
 
+    @property
+    def centred(self) -> bool:
+        """Whether the training images' mean becomes zero; else zero stays zero, as what counts photons wants it."""
+        ...
+
 
 def count_parameters(network: nn.Module) -> int:
     """Number of trainable values."""

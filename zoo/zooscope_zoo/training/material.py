@@ -13,7 +13,7 @@ from zooscope_zoo.training import images as objects
 from zooscope_zoo.training import pairs
 from zooscope_zoo.training.config import RunConfig
 from zooscope_zoo.training.images import TrainingImage, load_images, split_samples
-from zooscope_zoo.training.normalisation import Normalisation, measure_normalisation
+from zooscope_zoo.training.normalisation import Normalisation, measure_deviation, measure_normalisation
 from zooscope_zoo.training.object_patches import ObjectPatches
 from zooscope_zoo.training.pairs import RestorationPatches, Scene, load_scenes
 from zooscope_zoo.training.patches import Patches
@@ -106,7 +106,7 @@ def _restoration(
             say(f"note: {item.name}: {note}")
     noisy = [image for scene in both[0] for image in scene.noisy]
     clean = [scene.clean for scene in both[0] if scene.clean is not None] if teacher == "clean" else []
-    normalisation = measure_normalisation(noisy, clean)
+    normalisation = measure_normalisation(noisy, clean) if method.centred else measure_deviation(noisy)
     training, validation = (
         RestorationPatches(found, teacher, normalisation, config.training, config.augment) for found in both
     )

@@ -57,6 +57,13 @@ def measure_normalisation(images: Sequence[Image], targets: Sequence[Image] = ()
     return Normalisation(mean, std, target_mean, target_std)
 
 
+def measure_deviation(images: Sequence[Image]) -> Normalisation:
+    """Of images (c, y, x) whose zero stays zero; targets are scaled as the images are."""
+    _, std = _figures(images)
+    zero = (0.0,) * len(std)
+    return Normalisation(zero, std, zero, std)
+
+
 def _figures(images: Sequence[Image]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     count = sum(image[0].size for image in images)
     mean = np.sum([image.sum((1, 2), dtype=np.float64) for image in images], axis=0) / count
