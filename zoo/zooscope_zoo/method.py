@@ -60,6 +60,11 @@ class Method(Protocol):
         ...
 
     @property
+    def curve_note(self) -> str:
+        """What a reader of its loss curve must know, a line on the plot; may be empty."""
+        ...
+
+    @property
     def config(self) -> type[NetworkConfig]:
         """The model of its own settings."""
         ...

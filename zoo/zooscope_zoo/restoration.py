@@ -28,6 +28,7 @@ class Restoration(Generic[Config]):
 
     task = Task.RESTORATION
     keeps: Keeps = "last"
+    curve_note = ""
     centred = True
     architecture: tuple[str, ...] = ("zooscope_zoo.nn.denoiser",)
     small: tuple[str, ...] = ("network.width=8", "network.depth=1")

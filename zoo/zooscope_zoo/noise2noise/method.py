@@ -23,6 +23,7 @@ class Noise2Noise(Restoration[Noise2NoiseConfig]):
     id = "noise2noise"
     config = Noise2NoiseConfig
     teacher: Teacher = "noisy"
+    curve_note = "the target is noisy too: the floor is the variance of its noise, not zero"
     purpose = "noise of any kind that has no bias, from pairs of noisy images of the same scene"
 
     def terms(self, network: Any, images: Tensor, targets: Tensor, config: Noise2NoiseConfig) -> Mapping[str, Tensor]:

@@ -40,6 +40,7 @@ class Noise2Void(Restoration[Noise2VoidConfig]):
     id = "noise2void"
     config = Noise2VoidConfig
     teacher: Teacher = "itself"
+    curve_note = "the target is the noisy image: the floor is the variance of its noise, not zero"
     purpose = "noise that differs from pixel to pixel by chance, from the noisy images alone"
 
     def network(self, config: Noise2VoidConfig) -> nn.Module:

@@ -52,6 +52,7 @@ class RichardsonLucy:
     id = "richardson-lucy"
     task = Task.RESTORATION
     keeps: Keeps = "best"
+    curve_note = ""
     teacher: Teacher = "clean"
     centred = False
     config = RichardsonLucyConfig

@@ -33,6 +33,7 @@ class StarDist:
     id = "stardist"
     task = Task.INSTANCE_SEGMENTATION
     keeps: Keeps = "best"
+    curve_note = ""
     config = StarDistConfig
     architecture = ("zooscope_zoo.nn.unet", "zooscope_zoo.stardist.network")
     small = ("network.width=8", "network.depth=2", "network.features=16", "training.steps=800")

@@ -14,8 +14,8 @@ History = list[dict[str, float]]
 """One entry a validation: step, seconds, learning_rate, and train/... and validation/... losses."""
 
 
-def write_curves(folder: Path, history: History) -> None:
-    """`curves.csv` and `curves.png`."""
+def write_curves(folder: Path, history: History, *, note: str = "") -> None:
+    """`curves.csv` and `curves.png`, with a note on top."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -32,6 +32,8 @@ def write_curves(folder: Path, history: History) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.3)
+    if note:
+        axes.set_title(note, fontsize="small")
     axes.legend()
     figure.savefig(folder / ".curves.png", format="png", dpi=120)
     (folder / ".curves.png").replace(folder / "curves.png")

@@ -114,7 +114,7 @@ def train(
             history.append(entry)
             if main and board:
                 raw: Any = accelerator.unwrap_model(trainee, keep_torch_compile=False).network
-                _write(folder, raw, optimiser, accelerator.scaler, step, history)
+                _write(folder, raw, optimiser, accelerator.scaler, step, history, note=method.curve_note)
                 board.add(entry)
                 _preview(folder, raw, fixed[0], step)
     if board:
@@ -181,13 +181,15 @@ def _named(part: str, terms: Mapping[str, float]) -> dict[str, float]:
     return {f"{part}/loss": sum(terms.values()), **{f"{part}/{name}": value for name, value in terms.items()}}
 
 
-def _write(folder: RunFolder, network: nn.Module, optimiser: Any, scaler: Any, step: int, history: History) -> None:
+def _write(
+    folder: RunFolder, network: nn.Module, optimiser: Any, scaler: Any, step: int, history: History, *, note: str
+) -> None:
     """State last: a kill before it repeats the interval, one after it goes on from here."""
     weights = network.state_dict()
     if history[-1]["validation/loss"] <= min(entry["validation/loss"] for entry in history):
         folder.write_weights("best", weights)
     folder.write_weights("last", weights)
-    write_curves(folder.path, history)
+    write_curves(folder.path, history, note=note)
     state = {"network": weights, "optimiser": optimiser.state_dict(), "step": step, "history": history}
     if scaler:  # of fp16
         state["scaler"] = scaler.state_dict()

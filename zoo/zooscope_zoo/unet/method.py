@@ -46,6 +46,7 @@ class UNetMethod:
     id = "unet"
     task = Task.INSTANCE_SEGMENTATION
     keeps: Keeps = "best"
+    curve_note = ""
     config = UNetConfig
     architecture = ("zooscope_zoo.nn.unet", "zooscope_zoo.unet.network")
     small = ("network.width=8", "network.depth=2")
