@@ -20,6 +20,7 @@ from zooscope.padding import BARE, HALO, find_padding
 from zooscope.predict.device import resolve_device
 from zooscope.predict.failures import network_failure
 from zooscope.predict.networks import load_network
+from zooscope.predict.precision import FLOAT32, autocast, refuse_precision, resolve_precision
 from zooscope.predict.shrink import Shrinking
 from zooscope.predict.tiling import DEFAULT_HALO_PX, AxisSize
 from zooscope.promise import refuse_broken_promise
@@ -37,6 +38,7 @@ class Model:
     device : "cpu" or "cuda:<index>".
     decoder : id of the decoder in place of the package's own, None for that.
     processing : the package's own operations.
+    precision : of the network's arithmetic: "float32", "bf16" or "fp16".
     padding : "bare", or "halo" where each image is padded as bioimageio.core does (`zooscope.padding`).
     """
 
@@ -48,13 +50,16 @@ class Model:
         device: str = "cpu",
         decoder: str | None = None,
         padding: str = BARE,
+        precision: str = FLOAT32,
         trust: bool = False,
     ) -> None:
         self.package = package
         self.decoder = decoder
         self.weights_format = package.choose_weights(weights, trust=trust)
+        refuse_precision(precision, self.weights_format)
         self.device = device
         self.padding = padding
+        self.precision = precision
         self._network = load_network(package, self.weights_format, device=device)
         self.processing = package.processing(trust=trust)
         self._tiles = Shrinking()
@@ -151,7 +156,8 @@ class Model:
             batch, source = batch[None], letter + source
         try:
             ordered = np.transpose(batch, [source.index(letter) for letter in axes])
-            out = self._network(np.ascontiguousarray(ordered))
+            with autocast(self.precision, self.device):
+                out = self._network(np.ascontiguousarray(ordered))
         except PackageError:
             raise
         except Exception as error:
@@ -165,6 +171,7 @@ def load_model(
     weights: str | None = None,
     device: str = "auto",
     decoder: str | None = None,
+    precision: str = FLOAT32,
     trust: bool = False,
 ) -> Model:
     """Load a package for prediction in this process.
@@ -176,18 +183,24 @@ def load_model(
         run no Python of its own before the others.
     device : "auto", "cpu", "cuda" or "cuda:<index>".
     decoder : id of the decoder that `predict` uses in place of the package's own or the default.
+    precision : "float32", or "bf16" or "fp16" of weights that torch runs.
     trust : run the package's own Python, in this process: a state dict's architecture, `custom` operations.
 
     Raises
     ------
-    UsageError : no such package or id. PackageError : a package that cannot run here, with the reason.
+    UsageError : no such package, id or device, or a precision that the device lacks. PackageError : a package that
+        cannot run here, with the reason.
     """
+    device = resolve_device(device)
+    precision = resolve_precision(precision, device)
     path = find_package(source)
     try:
         package = open_package(path)
-        model = Model(package, weights=weights, device=resolve_device(device), decoder=decoder, trust=trust)
+        refuse_precision(precision, package.choose_weights(weights, trust=trust))
+        model = Model(package, weights=weights, device=device, decoder=decoder, trust=trust)
         if source not in plugins.names("models"):
             model.padding = find_padding(package, model.weights_format, model.padded_as, decode_test(package)).name
+        model.precision = precision
         return model
     except PackageError as error:
         raise PackageError(f"{path}: {error}") from error

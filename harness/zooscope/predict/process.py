@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from zooscope.errors import PackageError, WorkerError, ZooscopeError
 from zooscope.predict.guard import Guard
 from zooscope.predict.memory import GIB, default_limit_gib
+from zooscope.predict.precision import FLOAT32
 from zooscope.predict.tail import Tail
 from zooscope.predict.wire import MAX_BYTES, SEND_AHEAD, receive, send
 
@@ -58,6 +59,7 @@ class ModelProcess:
     memory_limit_gib : the most memory that the process, with all that it starts, may hold; by default a share of the
         machine's.
     padding : "bare" or "halo" (`zooscope.padding`).
+    precision : "float32", "bf16" or "fp16".
     trust : let the package's own Python run there.
 
     Raises
@@ -81,6 +83,7 @@ class ModelProcess:
         time_limit_s: float,
         memory_limit_gib: float | None = None,
         padding: str = "bare",
+        precision: str = FLOAT32,
         trust: bool = False,
     ) -> None:
         self.tile_px: int | None = None
@@ -108,7 +111,7 @@ class ModelProcess:
             with self._guard.at("starting", time_limit_s):
                 self._connection = self._accept()
             order = {"weights": weights, "device": device, "padding": padding, "trust": trust}
-            order |= {"path": str(path.resolve())}
+            order |= {"precision": precision, "path": str(path.resolve())}
             if not self._ask(order, None, "opening the package")[0].get("ready"):
                 raise self._no_answer("opening the package", "not ready")
         except BaseException:

@@ -39,7 +39,7 @@ def serve(connection: Connection) -> None:
     """Open the package that the first message names, then answer images until the other side hangs up."""
     order, _ = receive(connection)
     try:
-        options = {name: order[name] for name in ("weights", "device", "padding", "trust")}
+        options = {name: order[name] for name in ("weights", "device", "padding", "precision", "trust")}
         model = Model(open_package(Path(order["path"])), **options)
     except Exception as error:
         send(connection, _failure(error))
