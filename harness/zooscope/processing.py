@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooscope.errors import PackageError, one_line
-from zooscope.operations import usual
+from zooscope.operations import as_dtype, usual
 from zooscope.package_tensors import InputTensor, OutputTensor
+from zooscope.predict.device import download, upload
 
 _MAKERS = ("StardistPostprocessing2D", "CellposeFlowDynamics")
 """bioimageio.core's classes of the operations that make objects."""
@@ -44,22 +45,33 @@ class Processing:
         return self._usual is not None
 
     def begin(
-        self, image: NDArray[np.generic]
-    ) -> tuple[NDArray[np.float32], Callable[[NDArray[np.float32]], NDArray[np.float32]]]:
-        """Preprocess an image (c, y, x); return it and the function that postprocesses its maps (c, y, x)."""
+        self, image: NDArray[np.generic], *, on: str | None = None
+    ) -> tuple[Any, Callable[[Any], NDArray[np.float32]]]:
+        """Preprocess an image (c, y, x); return it and the function that postprocesses its maps (c, y, x).
+
+        Parameters
+        ----------
+        on : the device that a tensor of torch is to lie on, in place of an array; maps are then a tensor there too.
+        """
         if self._usual is None:
-            return self._begin_with_core(image)
+            ready, finish_array = self._begin_with_core(image)
+            return (ready, finish_array) if on is None else (upload(ready, on), _downloaded_first(finish_array))
         dims, out_dims, operations = self._dims, self._out_dims, self._usual
+        if on is not None and self._input.dtype != "float32":  # whole numbers are an array's business
+            ready, finish_array = self.begin(image)
+            return upload(ready, on), _downloaded_first(finish_array)
         array: Any = self.cast(_widened(image, len(dims)))
+        array = array if on is None else upload(array, on)
         stat = operations.measured(array, image)
         for step in operations.pre:
             array = step(array, stat)
 
-        def finish(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        def finish(maps: Any) -> NDArray[np.float32]:
             done: Any = _widened(maps, len(out_dims))
             for step in operations.post:
                 done = step(done, stat)
-            return _narrowed(done)
+            done = _narrowed(done)
+            return done if on is None else download(done)
 
         return _narrowed(array), finish
 
@@ -145,19 +157,24 @@ class Processing:
         return _cast(array, self._input.dtype)
 
 
+def _downloaded_first(finish: Callable[[Any], NDArray[np.float32]]) -> Callable[[Any], NDArray[np.float32]]:
+    return lambda maps: finish(download(maps))
+
+
 def _before_objects(operations: Sequence[Any]) -> list[Any]:
     """Without the one that makes objects, and what casts its labels: these are left to a decoder."""
     return list(itertools.takewhile(lambda item: type(item).__name__ not in _MAKERS, operations))
 
 
-def _widened(array: NDArray[np.generic], ndim: int) -> NDArray[np.generic]:
+def _widened(array: Any, ndim: int) -> Any:
     """(c, y, x) -> (1, c, 1 ..., y, x) of so many dimensions."""
     return array.reshape(1, array.shape[0], *[1] * (ndim - 4), *array.shape[1:])
 
 
-def _narrowed(array: NDArray[np.generic]) -> NDArray[np.float32]:
-    """(1, c, 1 ..., y, x) -> (c, y, x)."""
-    return np.ascontiguousarray(array.reshape(array.shape[1], *array.shape[-2:]), np.float32)
+def _narrowed(array: Any) -> Any:
+    """(1, c, 1 ..., y, x) -> (c, y, x), float32."""
+    narrow = as_dtype(array.reshape(array.shape[1], *array.shape[-2:]), "float32")
+    return np.ascontiguousarray(narrow) if isinstance(narrow, np.ndarray) else narrow
 
 
 def _cast(array: NDArray[np.generic], dtype: str) -> NDArray[np.generic]:
