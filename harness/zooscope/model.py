@@ -32,7 +32,7 @@ ON_DEVICE = (*IN_TORCH, "onnx")
 """Weights formats whose networks take tensors where they lie on a GPU."""
 
 GPU_BATCH = 16
-"""The most tiles that a GPU is given together: beyond, 256 px tiles of a U-Net gain little and memory is taken."""
+"""The most tiles that a GPU is given together; chosen, not measured."""
 
 
 class Model:
