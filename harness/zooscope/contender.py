@@ -17,6 +17,7 @@ from zooscope.baselines import BASELINES, find_baseline
 from zooscope.channels import RULES, planes_of, to_channels
 from zooscope.data.card import Card
 from zooscope.errors import PackageError, UsageError
+from zooscope.predict.precision import FLOAT32, refuse_precision
 from zooscope.runkey import digest_of
 from zooscope.sample import Task
 
@@ -79,6 +80,7 @@ def contender(
     device: str = "cpu",
     time_limit_s: float = 600,
     memory_limit_gib: float | None = None,
+    precision: str = FLOAT32,
     trust: bool = False,
     task: Task = Task.INSTANCE_SEGMENTATION,
 ) -> Contender:
@@ -98,10 +100,16 @@ def contender(
         return Contender(source_name(model), digest_of(model), {"kind": "package"}, reason=str(error))
     shipped = model if model in plugins.names("models") else None
     limits = {"time_limit_s": time_limit_s, "memory_limit_gib": memory_limit_gib}
+    options = {
+        "weights": weights,
+        "decoder": decoder,
+        "device": device,
+        "precision": precision,
+        "trust": trust,
+        "task": task,
+    }
     try:
-        return _package(
-            path, shipped, weights=weights, decoder=decoder, device=device, limits=limits, trust=trust, task=task
-        )
+        return _package(path, shipped, **options, limits=limits)
     except PackageError as error:
         from zooscope.package_files import file_digest
 
@@ -174,6 +182,7 @@ def _package(
     decoder: str | None,
     device: str,
     limits: Mapping[str, Any],
+    precision: str,
     trust: bool,
     task: Task,
 ) -> Contender:
@@ -188,6 +197,7 @@ def _package(
 
     package = open_package(path)
     chosen = package.choose_weights(weights, trust=trust)
+    refuse_precision(precision, chosen)
     choice = decoder_for(package, decoder, task=task)
     found = find_decoder(choice.id, choice.version)
     opened = partial(open_model, path, weights=chosen, device=device, trust=trust, **limits)
@@ -212,7 +222,7 @@ def _package(
         },
         protocol={
             "weights": chosen,
-            "precision": "float32",
+            "precision": precision,
             "device": device_class(device),
             "tiles": POLICY,
             "channels": RULES,
@@ -225,7 +235,7 @@ def _package(
             name: value for name, value in (parameters(found.decode) | dict(choice.params)).items() if value is not None
         },
         search={} if package.decoder and package.decoder.id == choice.id else found.SEARCH,
-        open=lambda: opened(padding=padding.name),
+        open=lambda: opened(padding=padding.name, precision=precision),
         decode=NamedDecode(f"{choice.id}@{choice.version}"),
     )
 

@@ -42,6 +42,7 @@ def predict_files(
     device: str = "auto",
     weights: str | None = None,
     decoder: str | None = None,
+    precision: str = "float32",
     trust: bool = False,
     axes: str | None = None,
     channel: int | None = None,
@@ -83,7 +84,7 @@ def predict_files(
     todo = [pair for pair in zip(found, targets, strict=True) if not (resume and pair[1].exists())]
     if not todo:
         return
-    model = load_model(package, weights=weights, device=device, decoder=decoder, trust=trust)
+    model = load_model(package, weights=weights, device=device, decoder=decoder, precision=precision, trust=trust)
     for path, _ in todo:
         if not path.exists():
             raise UsageError(f"{path}: no such file")

@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
 from pathlib import Path
@@ -20,11 +21,18 @@ from zooscope.padding import BARE, HALO, find_padding
 from zooscope.predict.device import resolve_device
 from zooscope.predict.failures import network_failure
 from zooscope.predict.networks import load_network
+from zooscope.predict.precision import FLOAT32, IN_TORCH, autocast, refuse_precision, resolve_precision
 from zooscope.predict.shrink import Shrinking
 from zooscope.predict.tiling import DEFAULT_HALO_PX, AxisSize
 from zooscope.promise import refuse_broken_promise
 from zooscope.sample import Task, as_image
 from zooscope.sources import find_package
+
+ON_DEVICE = (*IN_TORCH, "onnx")
+"""Weights formats whose networks take tensors where they lie on a GPU."""
+
+GPU_BATCH = 16
+"""The most tiles that a GPU is given together; chosen, not measured."""
 
 
 class Model:
@@ -37,6 +45,7 @@ class Model:
     device : "cpu" or "cuda:<index>".
     decoder : id of the decoder in place of the package's own, None for that.
     processing : the package's own operations.
+    precision : of the network's arithmetic: "float32", "bf16" or "fp16".
     padding : "bare", or "halo" where each image is padded as bioimageio.core does (`zooscope.padding`).
     """
 
@@ -48,35 +57,45 @@ class Model:
         device: str = "cpu",
         decoder: str | None = None,
         padding: str = BARE,
+        precision: str = FLOAT32,
         trust: bool = False,
     ) -> None:
         self.package = package
         self.decoder = decoder
         self.weights_format = package.choose_weights(weights, trust=trust)
+        refuse_precision(precision, self.weights_format)
         self.device = device
         self.padding = padding
+        self.precision = precision
         self._network = load_network(package, self.weights_format, device=device)
         self.processing = package.processing(trust=trust)
-        self._tiles = Shrinking()
+        on_gpu = device != "cpu" and self.weights_format in ON_DEVICE
+        self._on = device if on_gpu else None  # where tensors lie; None: arrays, one tile at a time
+        self._tiles = Shrinking(batch=GPU_BATCH if on_gpu else 1)
 
     def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
         """Dense maps (c, y, x) of an image with dims y, x or y, x, c; y and x divided by the network's grid.
 
         The image is normalised as a whole, predicted in tiles where it is large, stitched, then postprocessed.
         """
-        array, sizes = to_channels(image, self.package.input.channels), self.package.input.sizes
-        given, output = array.shape[1:], self.package.output
+        return self.maps_together([image])[0]
+
+    def maps_together(self, images: Sequence[xr.DataArray]) -> list[NDArray[np.float32]]:
+        """`maps` of images of one shape. On a GPU their tiles share batches, and are normalised and stitched there."""
+        arrays, sizes = [to_channels(item, self.package.input.channels) for item in images], self.package.input.sizes
+        given, output = arrays[0].shape[1:], self.package.output
         around = (output.halo_px or (0, 0)) if self.padding == HALO else (0, 0)
         if any(around):
-            array = self._padded(array, around)
+            arrays = [self._padded(array, around) for array in arrays]
             y, x = (AxisSize(size.minimum + 2 * n, size.step) for size, n in zip(sizes, around, strict=True))
             sizes = (y, x)
-        ready, finish = self.processing.begin(array)
-        maps = self._tiles.predict(self._run, ready, sizes=sizes, halo=self.halo_px, margin=output.margin_px)
+        begun = [self.processing.begin(array, on=self._on) for array in arrays]
+        ready = [image for image, _ in begun]
+        found = self._tiles.predict(self._run, ready, sizes=sizes, halo=self.halo_px, margin=output.margin_px)
         if self.package.operation is None:  # else what is declared are the objects that the operation makes
-            refuse_broken_promise(maps.shape, ready.shape, self.package)
-        maps = finish(maps)
-        return _cut(maps, given, around) if any(around) else maps
+            refuse_broken_promise(tuple(found[0].shape), tuple(ready[0].shape), self.package)
+        done = [finish(maps) for (_, finish), maps in zip(begun, found, strict=True)]
+        return [_cut(maps, given, around) if any(around) else maps for maps in done]
 
     @property
     def halo_px(self) -> tuple[int, int]:
@@ -85,6 +104,11 @@ class Model:
         # valid convolutions need no halo: what they leave out is what they could not see
         undeclared = 0 if min(output.margin_px) > 0 else DEFAULT_HALO_PX
         return output.halo_px or (undeclared, undeclared)
+
+    @property
+    def together(self) -> int:
+        """How many images of one shape `maps_together` is best given."""
+        return self._tiles.batch
 
     @property
     def tile_px(self) -> int | None:
@@ -141,22 +165,26 @@ class Model:
 
     def run_tile(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
         """The network's answer (c, y, x) to one normalised tile (c, y, x) of a size that the package takes."""
-        return self._run(tile)
+        return self._run(tile[None])[0]
 
-    def _run(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One tile (c, y, x) through the network, whose axes may stand in another order."""
+    def _run(self, tiles: Any) -> Any:
+        """Tiles (b, c, y, x) through the network, whose axes may stand in another order."""
         axes = self.package.input.axes
-        source = "cyx" if "c" in axes else "yx"
-        batch = tile if "c" in axes else tile[0]
-        for letter in set(axes) - set("cyx"):
+        batch, source = (tiles, "bcyx") if "c" in axes else (tiles[:, 0], "byx")
+        if "b" not in axes:
+            if len(tiles) > 1:
+                raise PackageError(f"takes no batch: it declares '{axes}'")
+            batch, source = batch[0], source[1:]
+        for letter in set(axes) - set("bcyx"):
             batch, source = batch[None], letter + source
         try:
-            ordered = np.transpose(batch, [source.index(letter) for letter in axes])
-            out = self._network(np.ascontiguousarray(ordered))
+            ordered = _transposed(batch, [source.index(letter) for letter in axes])
+            with autocast(self.precision, self.device):
+                out = self._network(ordered)
         except PackageError:
             raise
         except Exception as error:
-            raise network_failure(error, batch.shape) from error
+            raise network_failure(error, tuple(batch.shape)) from error
         return _channels_first(out, self.package.output.axes)
 
 
@@ -166,6 +194,7 @@ def load_model(
     weights: str | None = None,
     device: str = "auto",
     decoder: str | None = None,
+    precision: str = FLOAT32,
     trust: bool = False,
 ) -> Model:
     """Load a package for prediction in this process.
@@ -177,18 +206,24 @@ def load_model(
         run no Python of its own before the others.
     device : "auto", "cpu", "cuda" or "cuda:<index>".
     decoder : id of the decoder that `predict` uses in place of the package's own or the default.
+    precision : "float32", or "bf16" or "fp16" of weights that torch runs.
     trust : run the package's own Python, in this process: a state dict's architecture, `custom` operations.
 
     Raises
     ------
-    UsageError : no such package or id. PackageError : a package that cannot run here, with the reason.
+    UsageError : no such package, id or device, or a precision that the device lacks. PackageError : a package that
+        cannot run here, with the reason.
     """
+    device = resolve_device(device)
+    precision = resolve_precision(precision, device)
     path = find_package(source)
     try:
         package = open_package(path)
-        model = Model(package, weights=weights, device=resolve_device(device), decoder=decoder, trust=trust)
+        refuse_precision(precision, package.choose_weights(weights, trust=trust))
+        model = Model(package, weights=weights, device=device, decoder=decoder, trust=trust)
         if source not in plugins.names("models"):
             model.padding = find_padding(package, model.weights_format, model.padded_as, decode_test(package)).name
+        model.precision = precision
         return model
     except PackageError as error:
         raise PackageError(f"{path}: {error}") from error
@@ -204,15 +239,21 @@ def _cut(maps: NDArray[np.float32], shape: tuple[int, ...], around: tuple[int, i
     return np.ascontiguousarray(maps[tuple(kept)])
 
 
-def _channels_first(out: NDArray[np.float32], axes: str) -> NDArray[np.float32]:
+def _channels_first(out: Any, axes: str) -> Any:
+    """A network's answer as (b, c, y, x)."""
     if out.ndim != len(axes):
         raise PackageError(f"its network answers with {out.ndim} dimensions; it declares '{axes}'")
     if any(size != 1 for letter, size in zip(axes, out.shape, strict=True) if letter in "zti"):
         raise PackageError(
-            f"its network answers with shape {out.shape} of '{axes}'; images are 2D, so one z is expected"
+            f"its network answers with shape {tuple(out.shape)} of '{axes}'; images are 2D, so one z is expected"
         )
-    out = out[tuple(slice(None) if letter in "cyx" else 0 for letter in axes)]
-    rest = "".join(letter for letter in axes if letter in "cyx")
-    if "c" not in rest:
-        out, rest = out[None], "c" + rest
-    return out.transpose([rest.index(letter) for letter in "cyx"])
+    out = out[tuple(slice(None) if letter in "bcyx" else 0 for letter in axes)]
+    rest = "".join(letter for letter in axes if letter in "bcyx")
+    for letter in set("bc") - set(rest):
+        out, rest = out[None], letter + rest
+    return _transposed(out, [rest.index(letter) for letter in "bcyx"])
+
+
+def _transposed(array: Any, order: list[int]) -> Any:
+    """An array, laid out anew in that order, or a tensor."""
+    return np.ascontiguousarray(array.transpose(order)) if isinstance(array, np.ndarray) else array.permute(order)

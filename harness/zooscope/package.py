@@ -1,9 +1,8 @@
 """A BioImage.IO package opened: what it says of itself, its digest, weights, processing. The network is in model.py."""
 
-import itertools
 import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,8 @@ from zooscope.package_operations import (
 )
 from zooscope.package_tensors import InputTensor, OutputTensor, input_tensor, output_tensor
 from zooscope.package_weights import FORMATS, RUNS_HERE, TRUSTED, Weights, find_weights, missing_runtime
+from zooscope.processing import Processing
 from zooscope.runkey import digest_of
-
-_MAKERS = ("StardistPostprocessing2D", "CellposeFlowDynamics")
-"""bioimageio.core's classes of the operations that make objects."""
 
 _SAY_NOTHING = ("description", "test_tensor", "sample_tensor")
 """Keys of a tensor's description that change no answer."""
@@ -102,7 +99,7 @@ class Package:
         """Bytes of a file in the package."""
         return PackageFiles(self.path).read(member)
 
-    def processing(self, *, trust: bool = False) -> "Processing":
+    def processing(self, *, trust: bool = False) -> Processing:
         """The package's own pre- and postprocessing, for whole images."""
         if self.custom and not trust:
             raise PackageError(f"runs the package's own Python, which --trust allows: {'; '.join(self.custom)}")
@@ -179,129 +176,6 @@ def _open(path: Path) -> Package:
         tests=_tests(rdf),
         description=description,
     )
-
-
-class Processing:
-    """A package's own operations, run by bioimageio.core on whole images.
-
-    Statistics come from the one image, never from a tile of it and never from the images before it, also where a
-    package would take them over a batch or a data set that it does not carry.
-    """
-
-    def __init__(self, description: Any, given: InputTensor, output: OutputTensor) -> None:
-        from bioimageio.core.proc_setup import setup_pre_and_postprocessing
-
-        self._input, self._output = given, output
-        # made anew for each image: core would go on averaging statistics over all images that came before
-        self._operations = lambda: setup_pre_and_postprocessing(description, dataset_for_initial_statistics=())
-        try:
-            self._operations()
-        except Exception as error:
-            raise PackageError(f"its processing cannot be set up ({one_line(error)})") from error
-
-    def begin(
-        self, image: NDArray[np.generic]
-    ) -> tuple[NDArray[np.float32], Callable[[NDArray[np.float32]], NDArray[np.float32]]]:
-        """Preprocess an image (c, y, x); return it and the function that postprocesses its maps (c, y, x)."""
-        from bioimageio.core.sample import Sample as CoreSample
-        from bioimageio.core.tensor import Tensor
-        from bioimageio.spec.model.v0_5 import TensorId
-
-        in_id, out_id = TensorId(self._input.id), TensorId(self._output.id)
-        dims = ("batch", "channel", *self._input.names, "y", "x")
-        out_dims = ("batch", "channel", *self._output.names, "y", "x")
-        array = _cast(_widened(image, len(dims)), self._input.dtype)
-        # core's operations change the sample they are given, so each image gets its own
-        sample = CoreSample(members={in_id: Tensor.from_numpy(array, dims=dims)}, stat={}, id=None)
-        operations = self._operations()
-        # the one that makes objects, and what casts its labels, is left to a decoder
-        post = list(itertools.takewhile(lambda item: type(item).__name__ not in _MAKERS, operations.post))
-        for operation in operations.pre:
-            operation(sample)
-        ready = sample.members[in_id].data.transpose(*dims).to_numpy()
-
-        def finish(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-            sample.members[out_id] = Tensor.from_numpy(_widened(maps, len(out_dims)), dims=out_dims)
-            for operation in post:
-                operation(sample)
-            done = sample.members[out_id].data.transpose(*out_dims).to_numpy()
-            return _narrowed(done)
-
-        return _narrowed(ready), finish
-
-    def begin_in_blocks(
-        self, measure: Callable[[Sequence[Any]], Mapping[Any, NDArray[np.generic]]] | None
-    ) -> tuple[
-        Callable[[NDArray[np.generic]], NDArray[np.float32]], Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    ]:
-        """`begin` for an image that comes in blocks (c, y, x): what preprocesses one, and what postprocesses its maps.
-
-        Parameters
-        ----------
-        measure : gives the values of core's measures over the whole image, arrays of the dims that they leave; None
-            to find out whether the operations can be run so.
-
-        Raises
-        ------
-        PackageError : operations that need the whole image or all maps at once.
-        """
-        from bioimageio.core.sample import Sample as CoreSample
-        from bioimageio.core.tensor import Tensor
-        from bioimageio.spec.model.v0_5 import TensorId
-
-        operations = self._operations()
-        pre = [item for item in operations.pre if type(item).__name__ != "UpdateStats"]
-        post = list(itertools.takewhile(lambda item: type(item).__name__ not in _MAKERS, operations.post))
-        if any(type(item).__name__ == "CustomProcessing" for item in (*pre, *post)):
-            raise PackageError("its own Python processes whole images")
-        if any(item.required_measures for item in post):
-            raise PackageError("its postprocessing needs statistics of whole maps")
-        needed = list({item: None for operation in pre for item in operation.required_measures})
-        dims = ("batch", "channel", *self._input.names, "y", "x")
-        stat: Any = {}
-        for item, value in (measure(needed) if measure and needed else {}).items():
-            left = () if item.axes is None else tuple(dim for dim in dims if dim not in set(map(str, item.axes)))
-            stat[item] = Tensor.from_numpy(value.reshape(*value.shape, *[1] * (len(left) - value.ndim)), dims=left)
-
-        def run(
-            steps: Sequence[Any], id: str, names: tuple[str, ...], array: NDArray[np.generic]
-        ) -> NDArray[np.float32]:
-            along = ("batch", "channel", *names, "y", "x")
-            tensor = Tensor.from_numpy(_widened(array, len(along)), dims=along)
-            sample = CoreSample(members={TensorId(id): tensor}, stat=stat, id=None)
-            for operation in steps:
-                operation(sample)
-            return _narrowed(sample.members[TensorId(id)].data.transpose(*along).to_numpy())
-
-        return (
-            lambda block: run(pre, self._input.id, self._input.names, self.cast(block)),
-            lambda maps: run(post, self._output.id, self._output.names, maps),
-        )
-
-    def cast(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
-        """An image as the dtype that the package declares; PackageError where that would wrap its values around."""
-        return _cast(array, self._input.dtype)
-
-
-def _widened(array: NDArray[np.generic], ndim: int) -> NDArray[np.generic]:
-    """(c, y, x) -> (1, c, 1 ..., y, x) of so many dimensions."""
-    return array.reshape(1, array.shape[0], *[1] * (ndim - 4), *array.shape[1:])
-
-
-def _narrowed(array: NDArray[np.generic]) -> NDArray[np.float32]:
-    """(1, c, 1 ..., y, x) -> (c, y, x)."""
-    return np.ascontiguousarray(array.reshape(array.shape[1], *array.shape[-2:]), np.float32)
-
-
-def _cast(array: NDArray[np.generic], dtype: str) -> NDArray[np.generic]:
-    """The array as the declared dtype; PackageError where that would wrap its values around."""
-    if np.dtype(dtype).kind in "ui" and array.size:
-        low, high, limits = array.min(), array.max(), np.iinfo(dtype)
-        if low < limits.min or high > limits.max:
-            raise PackageError(f"takes {dtype} images; this one has values from {low:g} to {high:g}")
-        if array.dtype.kind == "f":
-            array = np.rint(array)
-    return array.astype(dtype)
 
 
 def _refuse_early(rdf: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from zooscope.decoding import Decoded, Decoders
 from zooscope.decoding.scores import OBJECTIVES
 from zooscope.environment import environment
 from zooscope.errors import PackageError, UsageError, WorkerError
+from zooscope.predict.precision import FLOAT32, resolve_precision
 from zooscope.progress import track
 from zooscope.runkey import PREDICT_VERSION, digest_of
 from zooscope.scoring import describe_data, finish, is_stale, predictions_of, score_again
@@ -59,6 +60,7 @@ def evaluate(
     device: str = "auto",
     weights: str | None = None,
     decoder: str | None = None,
+    precision: str = FLOAT32,
     time_limit_s: float = TIME_LIMIT_S,
     memory_limit_gib: float | None = None,
     trust: bool = False,
@@ -75,6 +77,7 @@ def evaluate(
     device : "auto", "cpu", "cuda", "cuda:<index>", or several with commas between, each for a worker of its own.
     weights : "torchscript", "onnx", "pytorch_state_dict" ..., where the package's first should not be taken.
     decoder : id of the decoder, where the package's own or the default should not be taken.
+    precision : "float32", or "bf16" or "fp16" of weights that torch runs.
     time_limit_s : the longest that a model may take to open, or for one image.
     memory_limit_gib : the most memory that a model's process may hold; by default three quarters of the machine's.
     trust : let packages run their own Python, each in its worker process.
@@ -101,6 +104,7 @@ def evaluate(
         device=device,
         weights=weights,
         decoder=decoder,
+        precision=precision,
         time_limit_s=time_limit_s,
         memory_limit_gib=memory_limit_gib,
         trust=trust,
@@ -118,6 +122,7 @@ def plan_rows(
     device: str = "auto",
     weights: str | None = None,
     decoder: str | None = None,
+    precision: str = FLOAT32,
     time_limit_s: float = TIME_LIMIT_S,
     memory_limit_gib: float | None = None,
     trust: bool = False,
@@ -127,6 +132,7 @@ def plan_rows(
     from zooscope.predict.device import resolve_devices
 
     device = resolve_devices(device)
+    precision = resolve_precision(precision, device)
     if weights not in (None, *FORMATS):
         raise UsageError(f"weights '{weights}' are not one of {', '.join(FORMATS)}")
     if decoder is not None and decoder not in plugins.names("decoders"):
@@ -152,6 +158,7 @@ def plan_rows(
             weights=weights,
             decoder=decoder,
             device=device,
+            precision=precision,
             time_limit_s=time_limit_s,
             memory_limit_gib=memory_limit_gib,
             trust=trust,

@@ -17,6 +17,7 @@ from zooscope.lints import Finding
 from zooscope.metrics import RECORDS, measure
 from zooscope.metrics.coco import Detections
 from zooscope.metrics.detected import is_same
+from zooscope.predict.precision import FLOAT32, resolve_precision
 from zooscope.progress import track
 from zooscope.record import RUN, RunRecord, refuse_damaged
 from zooscope.runkey import PREDICT_VERSION
@@ -223,8 +224,9 @@ def _same_contender(name: str, protocol: Any, task: Task, device: str, *, trust:
     if name.startswith("baseline:"):
         return contender(name, task=task)
     decoder = str(protocol.get("decoder", "")).partition("@")[0] or None
-    weights = protocol.get("weights")
-    found = contender(name, weights=weights, decoder=decoder, device=device, trust=trust, task=task)
+    precision = resolve_precision(protocol.get("precision", FLOAT32), device)
+    options = {"weights": protocol.get("weights"), "precision": precision}
+    found = contender(name, **options, decoder=decoder, device=device, trust=trust, task=task)
     if found.reason:
         raise PackageError(found.reason)
     return found

@@ -1,5 +1,10 @@
 """Devices by name."""
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from zooscope.errors import UsageError
 
 
@@ -40,3 +45,23 @@ def resolve_devices(names: str) -> str:
 def device_class(device: str) -> str:
     """What of a device (or several) can change an answer, for a run's key: "cpu" or "cuda"."""
     return device.partition(",")[0].partition(":")[0]
+
+
+def upload(array: NDArray[np.generic], device: str) -> Any:
+    """An array as a tensor on a device; to a GPU through pinned memory, without waiting for the copy."""
+    import torch
+
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor if device == "cpu" else tensor.pin_memory().to(device, non_blocking=True)
+
+
+def download(tensor: Any) -> NDArray[np.float32]:
+    """A tensor as an array; from a GPU through pinned memory."""
+    import torch
+
+    if tensor.device.type == "cpu":
+        return tensor.contiguous().numpy()
+    out = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    out.copy_(tensor, non_blocking=True)
+    torch.cuda.current_stream(tensor.device).synchronize()
+    return out.numpy()

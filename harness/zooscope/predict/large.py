@@ -111,7 +111,14 @@ def predict_large(
     decoder: Any = find_decoder(choice.id, choice.version)
     settings = {**choice.params, **(params or {})}
     known = digest_of(
-        model.package.digest, model.weights_format, choice.id, choice.version, settings, POLICY, list(identity)
+        model.package.digest,
+        model.weights_format,
+        model.precision,
+        choice.id,
+        choice.version,
+        settings,
+        POLICY,
+        list(identity),
     )
     tiles = _Tiles(work, known, model, plane, decoder, settings)
     tiles.predict(progress=progress)

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from zooscope.errors import PackageError, WorkerError, ZooscopeError
 from zooscope.predict.guard import Guard
 from zooscope.predict.memory import GIB, default_limit_gib
+from zooscope.predict.precision import FLOAT32
 from zooscope.predict.tail import Tail
-from zooscope.predict.wire import MAX_BYTES, SEND_AHEAD, receive, send
+from zooscope.predict.wire import MAX_BYTES, receive, send, send_ahead
 
 WORKER = ("-P", "-m", "zooscope.predict.worker")
 """Arguments of the interpreter. -P: what lies in the current folder is data, never to be imported."""
@@ -58,6 +59,7 @@ class ModelProcess:
     memory_limit_gib : the most memory that the process, with all that it starts, may hold; by default a share of the
         machine's.
     padding : "bare" or "halo" (`zooscope.padding`).
+    precision : "float32", "bf16" or "fp16".
     trust : let the package's own Python run there.
 
     Raises
@@ -70,6 +72,7 @@ class ModelProcess:
     Attributes
     ----------
     tile_px : the largest tile once the device's memory ran out; None while it is the policy's.
+    ahead : images that may lie there at a time.
     """
 
     def __init__(
@@ -81,9 +84,11 @@ class ModelProcess:
         time_limit_s: float,
         memory_limit_gib: float | None = None,
         padding: str = "bare",
+        precision: str = FLOAT32,
         trust: bool = False,
     ) -> None:
         self.tile_px: int | None = None
+        self.ahead = send_ahead(device)
         self._limit = time_limit_s
         memory_gib = memory_limit_gib or default_limit_gib()
         self._max_bytes = min(MAX_BYTES, int(memory_gib * GIB))
@@ -108,7 +113,7 @@ class ModelProcess:
             with self._guard.at("starting", time_limit_s):
                 self._connection = self._accept()
             order = {"weights": weights, "device": device, "padding": padding, "trust": trust}
-            order |= {"path": str(path.resolve())}
+            order |= {"precision": precision, "path": str(path.resolve())}
             if not self._ask(order, None, "opening the package")[0].get("ready"):
                 raise self._no_answer("opening the package", "not ready")
         except BaseException:
@@ -125,7 +130,7 @@ class ModelProcess:
         return maps_in_order([self], images)
 
     def begin(self, image: xr.DataArray) -> None:
-        """Send an image; at most `SEND_AHEAD` may lie there without having been asked for by `end`."""
+        """Send an image; at most `ahead` may lie there without having been asked for by `end`."""
         about = {"axes": "".join(str(dim) for dim in image.dims)}
         self._begun.append((image.sizes["y"], image.sizes["x"]))
         with self._line("an image"):
@@ -290,7 +295,7 @@ def open_model(path: Path, *, device: str, **options: Any) -> ModelProcess | Mod
 def maps_in_order(
     processes: Sequence[ModelProcess], images: Iterable[xr.DataArray]
 ) -> Iterator[tuple[NDArray[np.float32], float]]:
-    """(maps, seconds) of each image in order, from workers that take turns; each has `SEND_AHEAD` images at a time.
+    """(maps, seconds) of each image in order, from workers that take turns; each has `ahead` images at a time.
 
     Whoever stops asking, or meets an error, ends the workers: answers that nobody took are still under way.
     """
@@ -299,7 +304,7 @@ def maps_in_order(
         for process, image in zip(itertools.cycle(processes), images, strict=False):
             process.begin(image)
             begun.append(process)
-            if len(begun) == SEND_AHEAD * len(processes):
+            if len(begun) == sum(process.ahead for process in processes):
                 yield begun.popleft().end()
         while begun:
             yield begun.popleft().end()

@@ -1,8 +1,10 @@
-"""Tiles that shrink: where a device's memory runs out, the tile is halved and the image predicted again."""
+"""Tiles that shrink: where a device's memory runs out, the batch, then the tile is halved and all predicted again."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
+from zooscope.errors import PackageError
 from zooscope.predict import tiling
 from zooscope.predict.failures import DeviceMemoryError
 from zooscope.predict.tiling import Array, AxisSize, predict_tiled
@@ -14,20 +16,40 @@ class Shrinking:
     Attributes
     ----------
     tile_px : the largest tile once memory ran out; None while it is the policy's.
+    batch : the most tiles that the network is given together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, batch: int = 1) -> None:
         self.tile_px: int | None = None
+        self.batch = batch
 
     def predict(
-        self, network: Any, image: Array, *, sizes: tuple[AxisSize, AxisSize], halo: tuple[int, int], **others: Any
-    ) -> Array:
-        """What `predict_tiled` gives, in smaller tiles where that raises DeviceMemoryError and they may be smaller."""
+        self,
+        network: Any,
+        images: Sequence[Array],
+        *,
+        sizes: tuple[AxisSize, AxisSize],
+        halo: tuple[int, int],
+        **others: Any,
+    ) -> list[Array]:
+        """What `predict_tiled` gives, in smaller batches, then tiles, where that raises DeviceMemoryError.
+
+        A network that fails on a batch in another way may take one tile at a time, and is given so from then on.
+        """
         while True:
+            options = {"sizes": sizes, "halo": halo, "largest_px": self.tile_px, "batch": self.batch}
             try:
-                return predict_tiled(network, image, sizes=sizes, halo=halo, largest_px=self.tile_px, **others)
+                return predict_tiled(network, images, **options, **others)
+            except PackageError:
+                if self.batch == 1:
+                    raise
+                self.batch = 1
             except DeviceMemoryError:
-                smaller = self._smaller(image.shape[1:], sizes, halo)
+                if self.batch > 1:
+                    self.batch //= 2
+                    _release()
+                    continue
+                smaller = self._smaller(images[0].shape[1:], sizes, halo)
                 if smaller is None:
                     raise
                 self.tile_px = smaller

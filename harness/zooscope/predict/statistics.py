@@ -90,17 +90,17 @@ def _quantiles(
 ) -> list[NDArray[np.float64]]:
     """One value a channel for each measure."""
     channels, total = (shape[0], shape[1] * shape[2]) if by_channel else (1, math.prod(shape))
-    places = [_places(measure.q, total, getattr(measure, "method", "linear")) for measure in measures]
-    ranks = sorted({rank for low, high, _ in places for rank in (low, high)})
+    at = [places(measure.q, total, getattr(measure, "method", "linear")) for measure in measures]
+    ranks = sorted({rank for low, high, _ in at for rank in (low, high)})
     values = _order_statistics(blocks, ranks, channels).astype(dtype).astype(np.float64)
     out: list[NDArray[np.float64]] = []
-    for low, high, part in places:
+    for low, high, part in at:
         a, b = (values[:, ranks.index(rank)] for rank in (low, high))
         out.append(a + (b - a) * part if part < 0.5 else b - (b - a) * (1 - part))
     return out
 
 
-def _places(q: float, total: int, method: str) -> tuple[int, int, float]:
+def places(q: float, total: int, method: str) -> tuple[int, int, float]:
     """Ranks below and above a quantile, and how far it lies between them, as numpy.quantile defines them."""
     if method == "inverted_cdf":
         rank = min(total - 1, max(0, math.ceil(total * q - 1)))

@@ -2,12 +2,13 @@
 
 import itertools
 import math
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zooscope.errors import PackageError
 
@@ -19,7 +20,11 @@ MAX_TILE_PX = 1024
 DEFAULT_HALO_PX = 32
 """Overlap cut off on each side of a tile when the package declares no halo."""
 
-Array = NDArray[np.float32]
+BATCH_PX = 4 * MAX_TILE_PX**2
+"""The most pixels in a batch of tiles."""
+
+Array = Any
+"""Of float32: a NumPy array, or a tensor of torch on a device."""
 
 
 @dataclass(frozen=True)
@@ -92,65 +97,92 @@ def spans(length: int, size: AxisSize, halo: int, margin: int = 0, *, largest_px
 
 def predict_tiled(
     network: Callable[[Array], Array],
-    image: Array,
+    images: Sequence[Array],
     *,
     sizes: tuple[AxisSize, AxisSize],
     halo: tuple[int, int],
     margin: tuple[int, int] = (0, 0),
     largest_px: int | None = None,
-) -> Array:
-    """Run a network over an image tile by tile and stitch its maps.
+    batch: int = 1,
+) -> list[Array]:
+    """Run a network over images of one shape, tiles of any of them together in a batch, and stitch their maps.
 
     Parameters
     ----------
-    network : (c, y, x) of an allowed size -> (c', (y - 2 * margin) * scale, (x - 2 * margin) * scale).
-    image : (c, y, x), already normalised as a whole.
+    network : (b, c, y, x) of an allowed size -> (b, c', (y - 2 * margin) * scale, (x - 2 * margin) * scale).
+    images : (c, y, x) each, already normalised as a whole; arrays, or tensors on a device, as the maps then are.
     sizes, halo, margin : of y and x; halo and margin in pixels of the image. The margin is what valid convolutions
         leave out on each side.
     largest_px : of a tile; MAX_TILE_PX by default.
+    batch : the most tiles in one, fewer where they would have more than BATCH_PX pixels.
 
     Returns
     -------
-    Maps (c', ceil(y * scale), ceil(x * scale)), scale as the network gives it (1, or 1/2 for a grid of 2).
+    Of each image its maps (c', ceil(y * scale), ceil(x * scale)), scale as the network gives it (1, or 1/2 for a grid
+    of 2).
 
     Raises
     ------
     PackageError : an answer that is no map, is cropped, or holds NaN.
     """
-    axes = zip(image.shape[1:], sizes, halo, margin, strict=True)
-    rows, columns = (spans(*axis, largest_px=largest_px) for axis in axes)
-    padded, origin = _padded(image, rows, columns)
-    canvas: Array | None = None
+    shape = images[0].shape[1:]
+    rows, columns = (spans(*axis, largest_px=largest_px) for axis in zip(shape, sizes, halo, margin, strict=True))
+    size = (rows[0].size, columns[0].size)
+    padded = [_padded(image, rows, columns) for image in images]
+    tiles = list(itertools.product(range(len(images)), rows, columns))
+    step = max(1, min(batch, BATCH_PX // math.prod(size)))
+    maps: list[Array] = []
     scale = (Fraction(1), Fraction(1))
-    for row in rows:
-        for column in columns:
-            y, x = row.start - origin[0], column.start - origin[1]
-            out = network(np.ascontiguousarray(padded[:, y : y + row.size, x : x + column.size]))
-            if out.ndim != 3 or not out.size:
-                raise PackageError(f"its answer has shape {out.shape}; channels and two dimensions are expected")
-            if not np.isfinite(out).all():
-                raise PackageError("its answer holds NaN or infinity")
-            if canvas is None:
-                scale = map_scale(out.shape[1], row.size, margin[0]), map_scale(out.shape[2], column.size, margin[1])
-                shape = [math.ceil(n * s) for n, s in zip(image.shape[1:], scale, strict=True)]
-                canvas = np.empty((out.shape[0], *shape), np.float32)
-            elif out.shape != (
-                canvas.shape[0],
-                (row.size - 2 * margin[0]) * scale[0],
-                (column.size - 2 * margin[1]) * scale[1],
-            ):
-                raise PackageError(f"its answer to a tile has shape {out.shape}, unlike its first one")
+    for some in (tiles[i : i + step] for i in range(0, len(tiles), step)):
+        seen = [
+            padded[i][:, row.start - rows[0].start :, column.start - columns[0].start :][:, : size[0], : size[1]]
+            for i, row, column in some
+        ]
+        out = network(_stacked(seen))
+        if out.ndim != 4 or not math.prod(out.shape):
+            raise PackageError(f"its answer has shape {tuple(out.shape[1:])}; channels and two dimensions are expected")
+        if not _finite(out):
+            raise PackageError("its answer holds NaN or infinity")
+        if not maps:
+            scale = map_scale(out.shape[2], size[0], margin[0]), map_scale(out.shape[3], size[1], margin[1])
+            canvas = (out.shape[1], *(math.ceil(n * s) for n, s in zip(shape, scale, strict=True)))
+            maps = [_empty(canvas, like=out) for _ in images]
+        expected = (
+            len(some),
+            maps[0].shape[0],
+            *((n - 2 * m) * s for n, m, s in zip(size, margin, scale, strict=True)),
+        )
+        if tuple(out.shape) != expected:
+            raise PackageError(f"its answer to a tile has shape {tuple(out.shape[1:])}, unlike its first one")
+        for (i, row, column), answer in zip(some, out, strict=True):
             (to_y, from_y), (to_x, from_x) = kept_part(row, scale[0], margin[0]), kept_part(column, scale[1], margin[1])
-            canvas[:, to_y, to_x] = out[:, from_y, from_x]
-    assert canvas is not None
-    return canvas
+            maps[i][:, to_y, to_x] = answer[:, from_y, from_x]
+    return maps
 
 
-def _padded(image: Array, rows: list[Span], columns: list[Span]) -> tuple[Array, tuple[int, int]]:
-    """The image reflected as far as its tiles reach, and where that begins (y, x)."""
+def _padded(image: Array, rows: list[Span], columns: list[Span]) -> Array:
+    """The image reflected as far as its tiles reach; it begins where the first of them does."""
     pads = [(-axis[0].start, max(0, axis[-1].start + axis[-1].size - n)) for axis, n in
             zip((rows, columns), image.shape[1:], strict=True)]  # fmt: skip
-    return np.pad(image, [(0, 0), *pads], mode="reflect"), (rows[0].start, columns[0].start)
+    if not any(map(any, pads)):
+        return image
+    if isinstance(image, np.ndarray):
+        return np.pad(image, [(0, 0), *pads], mode="reflect")
+    y, x = (np.pad(np.arange(n), pad, mode="reflect") for n, pad in zip(image.shape[1:], pads, strict=True))
+    return image[:, y[:, None], x]
+
+
+def _stacked(tiles: list[Array]) -> Array:
+    """Always a copy: a network may work in place, and tiles overlap."""
+    return (np if isinstance(tiles[0], np.ndarray) else sys.modules["torch"]).stack(tiles)
+
+
+def _finite(array: Array) -> bool:
+    return bool((np if isinstance(array, np.ndarray) else sys.modules["torch"]).isfinite(array).all())
+
+
+def _empty(shape: tuple[int, ...], *, like: Array) -> Array:
+    return np.empty(shape, np.float32) if isinstance(like, np.ndarray) else like.new_empty(shape)
 
 
 def map_scale(out: int, size: int, margin: int) -> Fraction:

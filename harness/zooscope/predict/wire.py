@@ -14,8 +14,9 @@ MAX_BYTES = 16 * 2**30
 _MAX_MESSAGE_BYTES = 2**20
 
 
-SEND_AHEAD = 2
-"""Images that a worker has at a time: one in its network, one that waits for it."""
+def send_ahead(device: str) -> int:
+    """Images that a worker has at a time: one in its network and one that waits for it; on a GPU two batches."""
+    return 2 if device == "cpu" else 32
 
 
 def send(connection: Connection, message: dict[str, Any], array: NDArray[np.generic] | None = None) -> None:

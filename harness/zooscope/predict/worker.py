@@ -11,17 +11,19 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from zooscope.errors import WorkerError, ZooscopeError
 from zooscope.model import Model
 from zooscope.package import open_package
-from zooscope.predict.wire import SEND_AHEAD, receive, send
+from zooscope.predict.wire import receive, send, send_ahead
 
 
 def main() -> None:
@@ -39,22 +41,51 @@ def serve(connection: Connection) -> None:
     """Open the package that the first message names, then answer images until the other side hangs up."""
     order, _ = receive(connection)
     try:
-        options = {name: order[name] for name in ("weights", "device", "padding", "trust")}
+        options = {name: order[name] for name in ("weights", "device", "padding", "precision", "trust")}
         model = Model(open_package(Path(order["path"])), **options)
     except Exception as error:
         send(connection, _failure(error))
         return
     send(connection, {"ready": True})
-    waiting: queue.Queue[xr.DataArray | None] = queue.Queue(SEND_AHEAD)
+    waiting: queue.Queue[xr.DataArray | None] = queue.Queue(send_ahead(order["device"]))
     threading.Thread(target=_read_ahead, args=(connection, waiting), daemon=True).start()
-    while (image := waiting.get()) is not None:
+    for images in _of_one_shape(waiting, lambda: model.together):
         begin = time.perf_counter()
         try:
-            maps = model.maps(image)
+            answers = model.maps_together(images)
         except Exception as error:
-            send(connection, _failure(error))
-        else:
-            send(connection, {"tile_px": model.tile_px, "seconds": time.perf_counter() - begin}, maps)
+            for image in images:  # which of them it was
+                send(connection, *(_failed(error) if len(images) == 1 else _answer(model, image)))
+            continue
+        seconds = (time.perf_counter() - begin) / len(images)
+        for maps in answers:
+            send(connection, {"tile_px": model.tile_px, "seconds": seconds}, maps)
+
+
+def _answer(model: Model, image: xr.DataArray) -> tuple[dict[str, Any], NDArray[np.float32] | None]:
+    """What is sent for an image on its own."""
+    begin = time.perf_counter()
+    try:
+        maps = model.maps(image)
+    except Exception as error:
+        return _failed(error)
+    return {"tile_px": model.tile_px, "seconds": time.perf_counter() - begin}, maps
+
+
+def _of_one_shape(waiting: "queue.Queue[xr.DataArray | None]", most: Callable[[], int]) -> Iterator[list[xr.DataArray]]:
+    """The images that lie there, those of one shape together, without waiting for more."""
+    together: list[xr.DataArray] = []
+    while True:
+        image = waiting.get()
+        if together and (image is None or image.shape != together[0].shape):
+            yield together
+            together = []
+        if image is None:
+            return
+        together.append(image)
+        if waiting.empty() or len(together) >= most():
+            yield together
+            together = []
 
 
 def _read_ahead(connection: Connection, waiting: "queue.Queue[xr.DataArray | None]") -> None:
@@ -65,6 +96,10 @@ def _read_ahead(connection: Connection, waiting: "queue.Queue[xr.DataArray | Non
             assert array is not None
             waiting.put(xr.DataArray(array, dims=tuple(message["axes"])))
     waiting.put(None)
+
+
+def _failed(error: Exception) -> tuple[dict[str, Any], None]:
+    return _failure(error), None
 
 
 def _failure(error: Exception) -> dict[str, Any]:

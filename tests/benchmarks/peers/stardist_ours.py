@@ -91,7 +91,7 @@ def main(data_path: str, model_name: str) -> None:
     def network() -> dict[str, Any]:
         """NumPy in, NumPy out."""
         ready = [normalise(image[None].astype(np.float32)) for image in images]
-        return {"seconds": mean_seconds(model._run, ready)[0]}
+        return {"seconds": mean_seconds(model.run_tile, ready)[0]}
 
     def predict() -> dict[str, Any]:
         """From the raw image to labels."""

@@ -423,14 +423,16 @@ def test_a_worker_says_what_failed_and_whether_it_was_the_package(
     class Failing:
         def __init__(self, *_: object, **__: object) -> None: ...
 
-        def maps(self, image: object) -> None:
+        together = 1
+
+        def maps_together(self, images: object) -> None:
             raise error
 
     monkeypatch.setattr(worker, "Model", Failing)
     monkeypatch.setattr(worker, "open_package", lambda path: path)
     serving = threading.Thread(target=worker.serve, args=(line[1],))
     serving.start()
-    order = {"weights": "onnx", "device": "cpu", "padding": "bare", "trust": False}
+    order = {"weights": "onnx", "device": "cpu", "padding": "bare", "precision": "float32", "trust": False}
     wire.send(line[0], {"path": "a.zip", **order})
     assert wire.receive(line[0])[0] == {"ready": True}
     for _ in range(2):
@@ -477,3 +479,36 @@ def test_devices_are_named_with_commas_and_are_of_one_kind():
     assert device_class("cuda:0,cuda:1") == "cuda"
     with pytest.raises(UsageError, match="device 'tpu' is not one of"):
         resolve_devices("cpu,tpu")
+
+
+def test_an_image_that_fails_in_a_batch_fails_alone(
+    line: tuple[Connection, Connection], monkeypatch: pytest.MonkeyPatch
+):
+    class Picky:
+        together, tile_px = 3, None
+
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def maps_together(self, images: list[xr.DataArray]) -> list[np.ndarray]:
+            return [self.maps(image) for image in images]
+
+        def maps(self, image: xr.DataArray) -> np.ndarray:
+            if image.values.max() == 2:
+                raise PackageError("it does not like a 2")
+            return image.values[None].astype(np.float32)
+
+    monkeypatch.setattr(worker, "Model", Picky)
+    monkeypatch.setattr(worker, "open_package", lambda path: path)
+    serving = threading.Thread(target=worker.serve, args=(line[1],))
+    serving.start()
+    order = {"weights": "onnx", "device": "cuda:0", "padding": "bare", "precision": "float32", "trust": False}
+    wire.send(line[0], {"path": "a.zip", **order})
+    assert wire.receive(line[0])[0] == {"ready": True}
+    for value in (1, 2, 3):
+        wire.send(line[0], {"axes": "yx"}, np.full((4, 4), value, np.uint8))
+    answers = [wire.receive(line[0]) for _ in range(3)]
+    assert [answer.get("reason") for answer, _ in answers] == [None, "it does not like a 2", None]
+    assert [None if maps is None else maps.max() for _, maps in answers] == [1, None, 3]
+    line[0].close()
+    serving.join(timeout=10)
+    assert not serving.is_alive()

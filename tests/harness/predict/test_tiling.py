@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,6 +87,12 @@ def test_a_halo_that_leaves_nothing_is_the_packages_reason():
 Shape = tuple[int, int]
 
 
+def stitched(network: Callable[[np.ndarray], np.ndarray], image: np.ndarray, **options: Any) -> np.ndarray:
+    """One image through a network that is given its tiles one by one, each (c, y, x)."""
+    (maps,) = predict_tiled(lambda batch: network(batch[0])[None], [image], **options)
+    return maps
+
+
 def echo(tile: np.ndarray) -> np.ndarray:
     return tile
 
@@ -104,7 +111,7 @@ def test_tiles_of_a_network_that_changes_nothing_give_the_image(
         assert tile.flags.c_contiguous
         return tile
 
-    np.testing.assert_array_equal(predict_tiled(network, image, sizes=(size, size), halo=(8, 8)), image)
+    np.testing.assert_array_equal(stitched(network, image, sizes=(size, size), halo=(8, 8)), image)
     for seen_shape in seen:
         assert all(
             s == size.minimum if not size.step else s >= size.minimum and (s - size.minimum) % size.step == 0
@@ -126,7 +133,7 @@ def tiles_seen(image: np.ndarray, size: AxisSize) -> list[np.ndarray]:
         seen.append(tile)
         return tile
 
-    predict_tiled(network, image, sizes=(size, size), halo=(0, 0))
+    stitched(network, image, sizes=(size, size), halo=(0, 0))
     return seen
 
 
@@ -138,7 +145,7 @@ def test_maps_on_a_grid_of_two_are_stitched_on_that_grid(limit: Callable[[int], 
     def grid2(tile: np.ndarray) -> np.ndarray:
         return np.concatenate([tile[:, ::2, ::2], -tile[:, ::2, ::2]])
 
-    maps = predict_tiled(grid2, image, sizes=(AxisSize(64, 8), AxisSize(64, 8)), halo=(16, 16))
+    maps = stitched(grid2, image, sizes=(AxisSize(64, 8), AxisSize(64, 8)), halo=(16, 16))
     np.testing.assert_array_equal(maps, grid2(image))
 
 
@@ -221,14 +228,14 @@ def test_images_of_any_size_come_back_at_their_size(make_package: MakePackage, d
 def test_an_answer_that_is_no_map_is_the_packages_reason(answer: Callable[[np.ndarray], np.ndarray], reason: str):
     image = np.random.default_rng(0).random((1, 64, 64)).astype(np.float32) + np.float32(0.1)
     with pytest.raises(PackageError, match=reason):
-        predict_tiled(answer, image, sizes=(AxisSize(64, 8), AxisSize(64, 8)), halo=(8, 8))
+        stitched(answer, image, sizes=(AxisSize(64, 8), AxisSize(64, 8)), halo=(8, 8))
 
 
 def test_an_answer_that_changes_its_shape_is_the_packages_reason(limit: Callable[[int], None]):
     limit(64)
     answers = itertools.count(1)
     with pytest.raises(PackageError, match=r"its answer to a tile has shape \(2, 64, 64\), unlike its first one"):
-        predict_tiled(
+        stitched(
             lambda tile: np.repeat(tile, next(answers), 0),
             np.zeros((1, 64, 100), np.float32),
             sizes=(AxisSize(64, 8), AxisSize(64, 8)),
