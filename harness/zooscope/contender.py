@@ -109,7 +109,7 @@ def contender(
         "task": task,
     }
     try:
-        return _package(path, shipped, **options, limits=limits)
+        return _package(path, shipped, **options, limits=limits, trust=trust, task=task)
     except PackageError as error:
         from zooscope.package_files import file_digest
 
