@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import xarray as xr
@@ -20,6 +20,9 @@ from zooscope.errors import PackageError, UsageError
 from zooscope.predict.precision import FLOAT32, refuse_precision
 from zooscope.runkey import digest_of
 from zooscope.sample import Task
+
+if TYPE_CHECKING:
+    from zooscope.package import Package
 
 MOST_OF_A_CARD = 20_000
 """Characters of a model card that stand in every row of its model."""
@@ -92,6 +95,7 @@ def contender(
     """
     if model.startswith("baseline:"):
         return _baseline(model, task)
+    from zooscope.package import open_package
     from zooscope.sources import find_package, source_name
 
     try:
@@ -100,19 +104,16 @@ def contender(
         return Contender(source_name(model), digest_of(model), {"kind": "package"}, reason=str(error))
     shipped = model if model in plugins.names("models") else None
     limits = {"time_limit_s": time_limit_s, "memory_limit_gib": memory_limit_gib}
-    options = {
-        "weights": weights,
-        "decoder": decoder,
-        "device": device,
-        "precision": precision,
-        "trust": trust,
-        "task": task,
-    }
+    options = {"weights": weights, "decoder": decoder, "device": device, "precision": precision, "limits": limits}
+    package = None
     try:
-        return _package(path, shipped, **options, limits=limits, trust=trust, task=task)
+        package = open_package(path)
+        return _package(package, path, shipped, **options, trust=trust, task=task)
     except PackageError as error:
         from zooscope.package_files import file_digest
 
+        if package is not None:  # the same model as in a row that it has with other options
+            return Contender(shipped or package.name, package.digest, {"kind": "package"}, reason=str(error))
         name = shipped or (path.stem if path.is_file() else path.resolve().name)
         return Contender(name, file_digest(path), {"kind": "package"}, reason=str(error))
 
@@ -175,6 +176,7 @@ class _Image:
 
 
 def _package(
+    package: "Package",
     path: Path,
     shipped: str | None,
     *,
@@ -188,14 +190,12 @@ def _package(
 ) -> Contender:
     from zooscope.decode import decode_test, decoder_for, find_decoder, parameters
     from zooscope.decode.named import NamedDecode
-    from zooscope.package import open_package
     from zooscope.package_weights import RUNS_HERE
-    from zooscope.padding import HALO, Padding, find_padding
+    from zooscope.padding import HALO, Padding, find_padding, share_of
     from zooscope.predict.device import device_class
     from zooscope.predict.process import open_model
     from zooscope.predict.tiling import POLICY
 
-    package = open_package(path)
     chosen = package.choose_weights(weights, trust=trust)
     refuse_precision(precision, chosen)
     choice = decoder_for(package, decoder, task=task)
@@ -205,7 +205,8 @@ def _package(
     padding = Padding()
     if not shipped:
         tests = decode_test(package)
-        padding = find_padding(package, chosen, lambda name: opened(padding=name), tests, limits=limits)
+        part = {**limits, "time_limit_s": share_of(limits["time_limit_s"])}
+        padding = find_padding(package, chosen, lambda name: opened(**{**part, "padding": name}), tests, limits=part)
     return Contender(
         name=shipped or package.name,
         digest=package.digest,

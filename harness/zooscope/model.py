@@ -164,8 +164,15 @@ class Model:
         return np.pad(array, widths, mode=given.pad_mode, **value)  # type: ignore[arg-type]
 
     def run_tile(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The network's answer (c, y, x) to one normalised tile (c, y, x) of a size that the package takes."""
-        return self._run(tile[None])[0]
+        """The network's answer (c, y, x) to one normalised tile (c, y, x) of a size that the package takes.
+
+        Where the device's memory runs out, this and all later tiles go through it in smaller parts, unless its answer
+        is not the tile's own size or a part of it.
+        """
+        given, output = self.package.input, self.package.output
+        if any(output.margin_px):
+            return self._run(tile[None])[0]
+        return self._tiles.predict(self._run, [tile], sizes=given.sizes, halo=self.halo_px)[0]
 
     def _run(self, tiles: Any) -> Any:
         """Tiles (b, c, y, x) through the network, whose axes may stand in another order."""
@@ -197,7 +204,10 @@ def load_model(
     precision: str = FLOAT32,
     trust: bool = False,
 ) -> Model:
-    """Load a package for prediction in this process.
+    """Load a package for prediction in this process, without a limit of time or memory.
+
+    A network that hangs, crashes or takes all memory does so to your process; `evaluate` and `zooscope run` give each
+    model a process of its own with limits (docs/safety.md).
 
     Parameters
     ----------

@@ -89,6 +89,14 @@ def find_padding(
     return found
 
 
+def share_of(time_limit_s: float) -> float:
+    """The time limit of the processes that measure padding: a quarter of a row's own, but 20 s where that has them.
+
+    So a package that hangs costs its time limit once, and this share of it.
+    """
+    return min(time_limit_s, max(20.0, time_limit_s / 4))
+
+
 def difference(answer: NDArray[Any], expected: NDArray[Any]) -> float:
     """How far maps are from expected ones: root mean square, as a share of the range of the expected values."""
     spread = float(np.ptp(expected)) or 1.0

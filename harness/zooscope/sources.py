@@ -17,7 +17,7 @@ import yaml
 
 from zooscope import atomic, plugins
 from zooscope.cache import cache_folder, locked
-from zooscope.data.fetch import download
+from zooscope.data.fetch import download, download_limit
 from zooscope.errors import PackageError, UsageError
 from zooscope.package_files import RDF_NAMES, PackageFiles, read_rdf
 from zooscope.package_weights import FORMATS, missing_runtime
@@ -173,7 +173,7 @@ def _fetch(url: str, target: Path, sha256: str | None) -> None:
     if mirrored and hashlib.sha256(mirrored.read_bytes()).hexdigest() == sha256:
         atomic.write_bytes(target, mirrored.read_bytes())
         return
-    failure = download(url, target, sha256)
+    failure = download(url, target, sha256, max_bytes=download_limit())
     if failure:
         raise PackageError(f"cannot be fetched: {failure}")
 
@@ -191,7 +191,8 @@ def _in_mirror(file: str) -> Path | None:
     folder = cache_folder("packages", digest_of(mirror, file)[:16])
     with locked(folder):
         target = folder / file
-        if target.is_file() or download(f"{mirror.rstrip('/')}/packages/{file}", target, None) is None:
+        url = f"{mirror.rstrip('/')}/packages/{file}"
+        if target.is_file() or download(url, target, None, max_bytes=download_limit()) is None:
             return target
     return None
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 import tifffile
 
 from zooscope.data import Dataset
@@ -23,6 +24,7 @@ FULL_PX = 20_000
 LIMIT_BYTES = 2 * 2**30
 
 
+@pytest.mark.timeout(4 * 3600)  # two busy cores took 600 s for a third of its tiles
 def test_a_large_image_takes_less_than_two_gigabytes(
     tmp_path: Path, demo: Dataset, record: Callable[..., None]
 ) -> None:

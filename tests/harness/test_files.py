@@ -12,7 +12,8 @@ from zooscope.data import Dataset
 from zooscope.errors import PackageError, UsageError
 from zooscope.files import predict_files
 from zooscope.labelfile import write_labels
-from zooscope.model import load_model
+from zooscope.model import Model, load_model
+from zooscope.predict import large, tiling
 from zooscope.stack import PixelSize, open_stack
 
 MakePackage = Callable[..., Path]
@@ -173,3 +174,38 @@ def test_ome_zarr_goes_in_and_out(make_package: MakePackage, images: list[Path],
     expected = load_model(package, device="cpu").predict(tifffile.imread(images[0]))
     with open_stack(done.path) as stack:
         np.testing.assert_array_equal(next(iter(stack)).read(), expected)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".ome.zarr"])
+def test_a_large_file_is_read_by_tiles_and_a_killed_prediction_goes_on(
+    suffix: str, make_package: MakePackage, demo: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    if suffix == ".ome.zarr":
+        pytest.importorskip("zarr", reason="the extra zarr is not installed")
+    image = np.tile(next(s for s in demo if s.axes == "yx").image.values, (3, 3))[:563, :589]
+    path, package, out = tmp_path / f"large{suffix}", make_package(), tmp_path / "out"
+    if suffix == ".tif":
+        tifffile.memmap(path, shape=image.shape, dtype=image.dtype)[:] = image
+    else:
+        about = {"axes": "yx", "pixel_size": PixelSize(None, None), "format": "ome-zarr"}
+        write_labels(path, image.astype(np.int32), top=int(image.max()), **about)
+    monkeypatch.setattr(tiling, "MAX_TILE_PX", 320)
+    expected = load_model(package, device="cpu").predict(image)
+    monkeypatch.setattr(large, "LARGE_PX", 1000)
+    run, done = Model.run_tile, list[int]()
+
+    def killed(model: Model, tile: np.ndarray) -> np.ndarray:
+        done.append(1)
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        return run(model, tile)
+
+    monkeypatch.setattr(Model, "run_tile", killed)
+    with pytest.raises(KeyboardInterrupt):
+        list(predict_files(package, [path], out, device="cpu"))
+    (outcome,) = predict_files(package, [path], out, device="cpu")
+    found = tifffile.imread(outcome.path)
+    pairs = np.unique(np.stack([found.ravel(), expected.ravel()]), axis=1)
+    assert pairs.shape[1] == found.max() + 1 == expected.max() + 1 > 10
+    assert len(done) == 6 + 1, "of 2 x 3 tiles only the killed one was begun twice"
+    assert [item.name for item in out.iterdir()] == ["large.tif"]

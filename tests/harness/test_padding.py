@@ -147,6 +147,25 @@ def test_what_limits_kept_from_being_found_out_is_tried_again_with_others(halo_p
     assert "not found out" not in find_padding(package, "torchscript", hangs, None, limits={"time_limit_s": 1}).why
 
 
+@pytest.mark.parametrize(("limit", "share"), [(600, 150), (60, 20), (5, 5)])
+def test_a_package_that_hangs_costs_its_time_limit_and_a_share_of_it(
+    halo_package: Path, fresh_cache: Path, monkeypatch: pytest.MonkeyPatch, limit: float, share: float
+):
+    spent = list[float]()
+
+    def hangs(path: Path, *, time_limit_s: float, **_: object) -> Any:
+        spent.append(time_limit_s)
+        raise WorkerError(f"took longer than {time_limit_s:g} s at an image and was stopped")
+
+    monkeypatch.setattr(process, "ModelProcess", hangs)
+    found = contender(str(halo_package), time_limit_s=limit)
+    assert found.about["padding"] == f"not found out: took longer than {share:g} s at an image and was stopped"
+    assert found.open is not None
+    with pytest.raises(WorkerError):
+        found.open()
+    assert spent == [share, limit]
+
+
 def test_labels_differ_by_their_pixels_and_not_by_their_numbers():
     labels = np.array([[0, 1, 1], [2, 2, 0]])
     assert difference_of_labels(np.array([[0, 7, 7], [3, 3, 0]]), labels) == 0

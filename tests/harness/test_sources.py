@@ -1,10 +1,12 @@
 """Packages from everywhere: fetched once, verified, used offline afterwards; what breaks leaves nothing behind."""
 
+import contextlib
 import hashlib
 import io
 import shutil
 import zipfile
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +239,45 @@ def test_a_mistyped_name_of_a_shipped_model_is_not_asked_of_the_network(server: 
     with pytest.raises(UsageError, match="'nuclei-tinny' does not exist"):
         find_package("nuclei-tinny")
     assert server.requested == []
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    """Announce no length and send more than anyone wants."""
+    handler.send_response(200)
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        for _ in range(64):
+            handler.wfile.write(bytes(2**20))
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_file_above_the_limit_is_broken_off_and_leaves_nothing(
+    server: Any, fresh_cache: Path, monkeypatch: pytest.MonkeyPatch, announced: bool
+):
+    monkeypatch.setenv("ZOOSCOPE_DOWNLOAD_LIMIT_GIB", str(1 / 1024))
+    server.files["/a.zip"] = bytes(2**20 + 1) if announced else endless
+    with pytest.raises(PackageError) as error:
+        find_package(server.url("/a.zip"))
+    limit = "has more than 0.000976562 GiB, the limit of a package's files; ZOOSCOPE_DOWNLOAD_LIMIT_GIB allows more"
+    assert limit in str(error.value)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in fresh_cache.rglob("*") if path.is_file() and path.name != ".lock"] == []
+
+
+def test_weights_above_the_limit_cost_the_package_and_a_file_at_the_limit_none(
+    server: Any, make_package: MakePackage, fresh_cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    content = make_package().read_bytes()
+    server.files["/tiny.zip"] = content
+    monkeypatch.setenv("ZOOSCOPE_DOWNLOAD_LIMIT_GIB", repr((len(content) - 1) / 2**30))
+    assert "the limit of a package's files" in str(contender(server.url("/tiny.zip")).reason)
+    monkeypatch.setenv("ZOOSCOPE_DOWNLOAD_LIMIT_GIB", repr(len(content) / 2**30))
+    assert find_package(server.url("/tiny.zip")).read_bytes() == content
+
+
+@pytest.mark.parametrize("told", ["much", "0", "-1", "nan", "inf"])
+def test_a_limit_that_is_no_size_is_wrong_use(server: Any, monkeypatch: pytest.MonkeyPatch, told: str):
+    monkeypatch.setenv("ZOOSCOPE_DOWNLOAD_LIMIT_GIB", told)
+    with pytest.raises(UsageError, match=f"ZOOSCOPE_DOWNLOAD_LIMIT_GIB={told}: a number of GiB above 0 is expected"):
+        find_package(server.url("/a.zip"))

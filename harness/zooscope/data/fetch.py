@@ -2,14 +2,18 @@
 
 import errno
 import hashlib
+import math
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from zooscope import atomic
 from zooscope.cache import cache_folder, locked
 from zooscope.data.card import Card, Source
-from zooscope.errors import DataError
+from zooscope.errors import DataError, UsageError
+
+LIMIT_GIB = "ZOOSCOPE_DOWNLOAD_LIMIT_GIB"
 
 
 def fetch(card: Card, *, progress: bool = True) -> dict[str, Path]:
@@ -58,8 +62,32 @@ def _folder(card: Card, source: Source) -> str:
     return source.folder or card.id
 
 
-def download(url: str, target: Path, sha256: str | None, *, progress: bool = True) -> str | None:
-    """Download to `target`, whole and of that sha256, or say why that failed; nothing is left behind then."""
+def download_limit() -> int:
+    """The most bytes that a file of a package may have: 4 GiB, or `ZOOSCOPE_DOWNLOAD_LIMIT_GIB`.
+
+    Raises
+    ------
+    UsageError : a value that is no number above 0.
+    """
+    told = os.environ.get(LIMIT_GIB, "4")
+    try:
+        limit = float(told)
+    except ValueError:
+        limit = math.nan
+    if not 0 < limit < math.inf:
+        raise UsageError(f"{LIMIT_GIB}={told}: a number of GiB above 0 is expected")
+    return math.ceil(limit * 2**30)
+
+
+def download(
+    url: str, target: Path, sha256: str | None, *, progress: bool = True, max_bytes: int | None = None
+) -> str | None:
+    """Download to `target`, whole and of that sha256, or say why that failed; nothing is left behind then.
+
+    Parameters
+    ----------
+    max_bytes : what is announced or turns out to be larger is broken off.
+    """
     import pooch  # pyright: ignore[reportMissingTypeStubs]
     from rich.console import Console
 
@@ -71,6 +99,8 @@ def download(url: str, target: Path, sha256: str | None, *, progress: bool = Tru
     try:
         partial.mkdir(exist_ok=True)
         downloader: Any = pooch.HTTPDownloader(progressbar=progress, timeout=60)
+        if max_bytes is not None:
+            downloader = _bounded(downloader, max_bytes)
         done = pooch.retrieve(  # pyright: ignore[reportUnknownMemberType]
             url, known_hash=known, fname=target.name, path=partial, downloader=downloader
         )
@@ -83,6 +113,38 @@ def download(url: str, target: Path, sha256: str | None, *, progress: bool = Tru
     finally:
         atomic.sweep(target.parent)
     return None
+
+
+def _bounded(downloader: Any, max_bytes: int) -> Callable[[str, str, Any], None]:
+    """The downloader, which asks no further where a file has more bytes."""
+    reason = f"has more than {max_bytes / 2**30:g} GiB, the limit of a package's files; {LIMIT_GIB} allows more"
+
+    def refuse_announced(response: Any, **_: object) -> None:
+        if int(response.headers.get("content-length", 0)) > max_bytes:
+            raise ValueError(reason)
+
+    def run(url: str, output_file: str, pooch: Any) -> None:
+        downloader.kwargs["hooks"] = {"response": refuse_announced}
+        with Path(output_file).open("wb") as file:
+            downloader(url, _Counting(file, max_bytes, reason), pooch)
+
+    return run
+
+
+class _Counting:
+    """A file that takes so many bytes and no more: a server need not announce how many come."""
+
+    def __init__(self, file: BinaryIO, left: int, reason: str) -> None:
+        self._file, self._left, self._reason = file, left, reason
+
+    def write(self, chunk: bytes) -> int:
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise ValueError(self._reason)
+        return self._file.write(chunk)
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def _verify(file: Path, source: Source, *, where: str) -> None:

@@ -153,11 +153,16 @@ def data_of(board: Board) -> Dataset | None:
 
 
 def standing(results: Sequence[Result]) -> list[Result]:
-    """The rows that count: the newest of each model run the same way, and failures of models without a newer row."""
+    """The rows that count: the newest of each model run the same way, and failures of models without a newer row.
+
+    A model is known by its name or, where another file name hid that, by its digest.
+    """
     ordered = sorted(results, key=lambda result: result.run["created"])
     rows = {_stands_for(result): result for result in ordered if not result.failed}
     latest = {result.run["model"]["name"]: result for result in ordered}
-    return [*rows.values(), *(result for result in latest.values() if result.failed)]
+    good = {result.run["model"]["digest"]: result.run["created"] for result in ordered if not result.failed}
+    failed = [result for result in latest.values() if result.failed]
+    return [*rows.values(), *(r for r in failed if r.run["created"] >= good.get(r.run["model"]["digest"], ""))]
 
 
 def _stands_for(result: Result) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from zooscope.data import Dataset
 from zooscope.decode import blocks, stardist
-from zooscope.errors import PackageError
+from zooscope.errors import PackageError, WorkerError
 from zooscope.model import Model, load_model
 from zooscope.predict import large, tiling
 from zooscope.predict.large import predict_large
@@ -100,6 +100,30 @@ def test_a_killed_prediction_goes_on_where_it_stopped(
     calls[:] = [1] * 5
     by_blocks(model, mosaic + 1, tmp_path / "other")
     assert len(calls) == 5 + tiles
+
+
+def test_where_memory_runs_out_tiles_shrink_and_the_image_goes_on(
+    make_package: Callable[..., Path], mosaic: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import torch
+
+    model = load_model(make_package(), device="cpu")
+    expected, network, sizes = model.predict(mosaic), model._network, list[int]()  # pyright: ignore[reportPrivateUsage]
+
+    def small_device(batch: np.ndarray) -> np.ndarray:
+        sizes.append(max(batch.shape))
+        if sizes[-1] > 256:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return network(batch)
+
+    monkeypatch.setattr(model, "_network", small_device)
+    found = by_blocks(model, mosaic, tmp_path)
+    assert same_up_to_numbers(found, expected)
+    assert model.tile_px == 224
+    assert [size for size in sizes if size > 256] == [448], "what did not fit is not tried again"
+    monkeypatch.setattr(model, "_network", lambda batch: small_device(np.zeros((1, 1, 448, 448))))
+    with pytest.raises(WorkerError, match="memory ran out"):
+        by_blocks(model, mosaic, tmp_path / "other")
 
 
 def test_above_a_size_a_model_predicts_by_blocks(

@@ -1,14 +1,15 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from zooscope.data import Dataset, load_dataset
 from zooscope.data.folder import write_folder
-from zooscope.report.write import board_of, write_board, write_reports
+from zooscope.report.write import board_of, standing, write_board, write_reports
 from zooscope.rows import plan_rows, run_row
-from zooscope.store import Results
+from zooscope.store import Result, Results
 
 OTSU = "baseline:otsu-watershed@1"
 
@@ -127,3 +128,19 @@ def test_boards_made_side_by_side_are_the_same_as_one_after_the_other(folder: Pa
         assert sorted(board.card.id for board, _ in found) == ["demo", load_dataset(folder).card.id]
         pages.append({str(path): path.read_bytes() for path in tmp_path.glob("site/**/*.*") if path.is_file()})
     assert pages[0] == pages[1]
+
+
+def test_a_failure_makes_way_for_a_later_row_of_the_same_model_whatever_its_file_was_called(reports: Path) -> None:
+    rows = list(Results(reports).all(dataset="demo@1", split="test"))
+    good, failed = next(r for r in rows if not r.failed), next(r for r in rows if r.failed)
+
+    def told(result: Result, name: str, digest: str, created: str) -> Result:
+        model = {**result.run["model"], "name": name, "digest": digest}
+        return replace(result, run={**result.run, "model": model, "created": created})
+
+    refused, later = told(failed, "file-name", "a" * 64, "2026-01-01"), told(good, "name", "a" * 64, "2026-01-02")
+    assert standing([refused, later]) == [later]
+    newer = told(failed, "file-name", "a" * 64, "2026-01-03")
+    assert standing([newer, later]) == [later, newer], "what fails now is said"
+    other = told(failed, "other", "b" * 64, "2026-01-01")
+    assert standing([other, later]) == [later, other]
