@@ -292,7 +292,7 @@ def predict(
         if done.reason:
             typer.echo(f"zooscope: {done.reason}", err=True)
         else:
-            typer.echo(f"{done.path}: {done.objects} objects")
+            typer.echo(f"{done.path}: restored" if done.objects is None else f"{done.path}: {done.objects} objects")
     if failed:
         raise typer.Exit(ROWS_FAILED)
 

@@ -1,16 +1,19 @@
-"""Predict image files with a package and write label images."""
+"""Predict image files with a package and write label images, or restored images."""
 
 import math
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from zooscope.decode import restores
 from zooscope.errors import DataError, PackageError, UsageError, WorkerError
-from zooscope.labelfile import SUFFIX, write_labels
 from zooscope.model import Model, load_model
+from zooscope.outputfile import SUFFIX, write_prediction
 from zooscope.predict.large import LARGE_PX, DiskCanvas, PlaneCanvas, goes_by_blocks, predict_large
 from zooscope.progress import track
 from zooscope.stack import READS, Stack, open_stack
@@ -23,8 +26,8 @@ class Outcome:
 
     Attributes
     ----------
-    image, path : its file, and that of its labels.
-    objects : how many, in all planes together; None where nothing was predicted.
+    image, path : its file, and that of its labels or of the restored image.
+    objects : how many, in all planes together; None of a restored image, and where nothing was predicted.
     reason : why it failed, one line that names the image; "" where it did not.
     """
 
@@ -51,10 +54,11 @@ def predict_files(
     resume: bool = False,
     progress: bool = False,
 ) -> Iterator[Outcome]:
-    """Write a label image, `<output>/<name>.tif` or `.ome.zarr`, for every image; yield what became of each.
+    """Write a label image or a restored one, `<output>/<name>.tif` or `.ome.zarr`, for every image; yield each outcome.
 
-    Each plane of a stack is predicted on its own, its objects numbered from 1; the label image has the stack's axes and
-    pixel size. An image that cannot be read or predicted costs nothing but its own labels.
+    Each plane of a stack is predicted on its own, its objects numbered from 1; what is written has the stack's axes and
+    pixel size, a restored image is float32 and of colour has c before y and x. An image that cannot be read or
+    predicted costs nothing but its own prediction.
 
     Parameters
     ----------
@@ -102,23 +106,26 @@ def predict_files(
             yield Outcome(path, target, objects)
 
 
-def _predict(model: Model, path: Path, stack: Stack, target: Path, *, format: str, progress: bool) -> int:
-    """Predict and write one stack; the number of its objects.
+def _predict(model: Model, path: Path, stack: Stack, target: Path, *, format: str, progress: bool) -> int | None:
+    """Predict and write one stack; the number of its objects, None of restored images.
 
     Stacks that are large as a whole go through a folder beside the labels, where a killed run is resumed.
     """
     size = (stack.shape[-2], stack.shape[-1])
     blocks = goes_by_blocks(model, size)
+    image = restores(model.package, model.decoder)
     counts: list[int] = []
     written = {"axes": f"{stack.lead}yx", "pixel_size": stack.pixel_size, "format": format}
     if not blocks and math.prod(stack.shape) <= LARGE_PX:
-        planes = [model.predict(plane.read(), plane.axes) for plane in stack]
-        counts = [int(plane.max(initial=0)) for plane in planes]
-        write_labels(target, np.stack(planes).reshape(stack.shape), top=max(counts), **written)
-        return sum(counts)
+        planes = [_channels_first(model.predict(plane.read(), plane.axes)) for plane in stack]
+        counts = [0 if image else int(plane.max(initial=0)) for plane in planes]
+        shape = (*stack.lead_shape, *planes[0].shape)
+        written["axes"] = f"{stack.lead}{'cyx' if planes[0].ndim == 3 else 'yx'}"
+        write_prediction(target, np.stack(planes).reshape(shape), top=None if image else max(counts), **written)
+        return None if image else sum(counts)
     work = target.with_name(f".{target.name}.unfinished")
     work.mkdir(parents=True, exist_ok=True)
-    canvas = DiskCanvas(work / "labels.npy", stack.shape)
+    canvas = DiskCanvas(work / "labels.npy", stack.shape, np.float32 if image else np.int32)
     stamp = path.stat()
     for number, (at, plane) in enumerate(zip(np.ndindex(*stack.lead_shape), stack, strict=True)):
         part = PlaneCanvas(canvas, at)
@@ -127,12 +134,19 @@ def _predict(model: Model, path: Path, stack: Stack, target: Path, *, format: st
             tiles = work / f"{number:05d}"
             counts.append(predict_large(model, plane, part, tiles, identity=identity, progress=progress))
         else:
-            labels = model.predict(plane.read(), plane.axes)
-            part[:, :] = labels
-            counts.append(int(labels.max(initial=0)))
-    write_labels(target, canvas, top=max(counts), **written)
+            found = model.predict(plane.read(), plane.axes)
+            if found.ndim == 3:
+                raise PackageError("a stack of colour images this large is not restored; take it apart")
+            part[:, :] = found
+            counts.append(0 if image else int(found.max(initial=0)))
+    write_prediction(target, canvas, top=None if image else max(counts), **written)
     shutil.rmtree(work)
-    return sum(counts)
+    return None if image else sum(counts)
+
+
+def _channels_first(found: NDArray[Any]) -> NDArray[Any]:
+    """Labels (y, x), or a restored image (y, x) or of colour (c, y, x)."""
+    return np.moveaxis(found, -1, 0) if found.ndim == 3 else found
 
 
 def _name(path: Path) -> str:

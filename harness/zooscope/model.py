@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zooscope import plugins
 from zooscope.channels import to_channels
-from zooscope.decode import decode_test, decoder_for, find_decoder, run_decoder, task_of
+from zooscope.decode import decode_test, decoder_for, find_decoder, restores, run_decoder, task_of
 from zooscope.errors import PackageError
 from zooscope.package import Package, open_package
 from zooscope.padding import BARE, HALO, find_padding
@@ -144,7 +144,7 @@ class Model:
         image = as_image(np.asarray(array), axes=axes, source="the array")
         shape = (image.sizes["y"], image.sizes["x"])
         if not return_maps and goes_by_blocks(self, shape):
-            canvas = np.zeros(shape, np.int32)
+            canvas = np.zeros(shape, np.float32 if restores(self.package, self.decoder) else np.int32)
             plane = plane_of(image.values, "".join(str(dim) for dim in image.dims))
             with tempfile.TemporaryDirectory(prefix="zooscope-") as work:
                 predict_large(self, plane, canvas, Path(work), identity=(), params=params)

@@ -11,8 +11,8 @@ from zooscope import tiffpixels
 from zooscope.data import Dataset
 from zooscope.errors import PackageError, UsageError
 from zooscope.files import predict_files
-from zooscope.labelfile import write_labels
 from zooscope.model import Model, load_model
+from zooscope.outputfile import write_prediction
 from zooscope.predict import large, tiling
 from zooscope.stack import PixelSize, open_stack
 
@@ -158,7 +158,7 @@ def test_parts_of_a_tiff_are_its_pixels_however_they_lie_in_it(
 
 def test_more_labels_than_16_bits_hold_are_an_ome_tiff(tmp_path: Path):
     labels = np.arange(300 * 300, dtype=np.int32).reshape(300, 300)
-    write_labels(tmp_path / "a.tif", labels, top=89_999, axes="yx", pixel_size=PixelSize(y_um=0.5, x_um=0.5))
+    write_prediction(tmp_path / "a.tif", labels, top=89_999, axes="yx", pixel_size=PixelSize(y_um=0.5, x_um=0.5))
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         assert file.is_ome
         assert file.asarray().dtype == np.uint32
@@ -188,7 +188,7 @@ def test_a_large_file_is_read_by_tiles_and_a_killed_prediction_goes_on(
         tifffile.memmap(path, shape=image.shape, dtype=image.dtype)[:] = image
     else:
         about = {"axes": "yx", "pixel_size": PixelSize(None, None), "format": "ome-zarr"}
-        write_labels(path, image.astype(np.int32), top=int(image.max()), **about)
+        write_prediction(path, image.astype(np.int32), top=int(image.max()), **about)
     monkeypatch.setattr(tiling, "MAX_TILE_PX", 320)
     expected = load_model(package, device="cpu").predict(image)
     monkeypatch.setattr(large, "LARGE_PX", 1000)

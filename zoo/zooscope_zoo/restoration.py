@@ -1,5 +1,6 @@
-"""What the methods that restore images with a U-Net have in common: settings, sizes, names."""
+"""What methods that restore images have in common, and those among them whose network is a `Denoiser`."""
 
+from abc import ABC, abstractmethod
 from typing import Generic, Literal, TypeVar
 
 from pydantic import Field
@@ -9,38 +10,25 @@ from zooscope.sample import Task
 from zooscope_zoo.method import Description, Keeps, NetworkConfig, count_parameters
 from zooscope_zoo.nn.denoiser import Denoiser, denoiser_field_px
 
-
-class DenoiserConfig(NetworkConfig):
-    """Keyword arguments of `Denoiser`."""
-
-    width: int = Field(default=32, ge=4)
-    depth: int = Field(default=2, ge=1, le=5)
-    kernel: Literal[3, 5, 7] = 3
-    norm: bool = False
-    residual: bool = True
+Config = TypeVar("Config", bound=NetworkConfig)
 
 
-Config = TypeVar("Config", bound=DenoiserConfig)
-
-
-class Restoration(Generic[Config]):
-    """Base of a method whose network is a `Denoiser`."""
+class Restoration(ABC, Generic[Config]):
+    """Base of a method whose maps are the image."""
 
     task = Task.RESTORATION
-    keeps: Keeps = "last"
+    keeps: Keeps = "best"
     curve_note = ""
     centred = True
-    architecture: tuple[str, ...] = ("zooscope_zoo.nn.denoiser",)
-    small: tuple[str, ...] = ("network.width=8", "network.depth=1")
     purpose: str
 
+    @abstractmethod
     def network(self, config: Config) -> nn.Module:
         """A new network."""
-        return Denoiser(**config.model_dump())
 
-    def multiple_px(self, config: Config) -> int:
-        """Two for each pooling."""
-        return 2**config.depth
+    @abstractmethod
+    def field_px(self, config: Config) -> int:
+        """Edge of the receptive field, in pixels."""
 
     def grid(self, config: Config) -> int:
         """The restored image has the image's size."""
@@ -55,9 +43,37 @@ class Restoration(Generic[Config]):
         return ("restored",) if config.channels == 1 else ("red", "green", "blue")
 
     def describe(self, config: Config) -> Description:
-        """The U-Net's own field."""
+        """Its receptive field, its parameters, its purpose."""
         return Description(self.purpose, self.field_px(config), count_parameters(self.network(config)))
 
-    def field_px(self, config: Config) -> int:
-        """Edge of the receptive field, in pixels."""
+
+class DenoiserConfig(NetworkConfig):
+    """Keyword arguments of `Denoiser`."""
+
+    width: int = Field(default=32, ge=4)
+    depth: int = Field(default=2, ge=1, le=5)
+    kernel: Literal[3, 5, 7] = 3
+    norm: bool = False
+    residual: bool = True
+
+
+Settings = TypeVar("Settings", bound=DenoiserConfig)
+
+
+class DenoiserMethod(Restoration[Settings]):
+    """Base of a method whose network is a `Denoiser`."""
+
+    architecture: tuple[str, ...] = ("zooscope_zoo.nn.denoiser",)
+    small: tuple[str, ...] = ("network.width=8", "network.depth=1")
+
+    def network(self, config: Settings) -> nn.Module:
+        """A new network."""
+        return Denoiser(**config.model_dump())
+
+    def multiple_px(self, config: Settings) -> int:
+        """Two for each pooling."""
+        return 2**config.depth
+
+    def field_px(self, config: Settings) -> int:
+        """The U-Net's own field."""
         return denoiser_field_px(depth=config.depth, kernel=config.kernel)

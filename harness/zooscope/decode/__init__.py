@@ -56,6 +56,12 @@ def task_of(decoder: Decoder) -> Task:
     return Task(getattr(decoder, "TASK", Task.INSTANCE_SEGMENTATION))
 
 
+def restores(package: Package, wanted: str | None = None) -> bool:
+    """Whether a package, decoded as wanted or as it says itself, gives restored images."""
+    choice = decoder_for(package, wanted)
+    return task_of(find_decoder(choice.id, choice.version)) is Task.RESTORATION
+
+
 def decoder_for(package: Package, wanted: str | None = None, *, task: Task | None = None) -> DecoderChoice:
     """The decoder of a package: the wanted one, its own, or the default for its number of channels.
 
@@ -68,8 +74,8 @@ def decoder_for(package: Package, wanted: str | None = None, *, task: Task | Non
     PackageError : parameters that the decoder does not have, no default, or a package made for another task.
     """
     choice = package.decoder
-    restores = bool(RESTORES & {str(tag).lower() for tag in package.tags})
-    if choice is None and wanted is None and (task is Task.RESTORATION or (task is None and restores)):
+    tagged = bool(RESTORES & {str(tag).lower() for tag in package.tags})
+    if choice is None and wanted is None and (task is Task.RESTORATION or (task is None and tagged)):
         choice = DecoderChoice("image", find_decoder("image").VERSION, {})
     if wanted and not (choice and choice.id == wanted):
         choice = DecoderChoice(wanted, find_decoder(wanted).VERSION, {})

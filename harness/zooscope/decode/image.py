@@ -1,5 +1,6 @@
 """The restored image: the first channels of the maps, as many as the image has."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,3 +28,18 @@ def decode(maps: NDArray[np.float32], shape: tuple[int, ...]) -> tuple[NDArray[n
         raise ValueError(f"maps {maps.shape} are no image of shape {shape}")
     found = np.moveaxis(maps[:wanted], 0, -1) if len(shape) == 3 else maps[0]
     return np.ascontiguousarray(found, dtype=np.float32), {}
+
+
+def collect(
+    maps: NDArray[np.float32], *, at: tuple[int, int], size: tuple[int, int], grid: tuple[int, int]
+) -> dict[str, NDArray[np.generic]]:
+    """A tile of a gray image, and the place (y, x) `at` which it lies."""
+    return {"image": maps[0], "at": np.array(at)}
+
+
+def finish(tiles: Sequence[Mapping[str, NDArray[Any]]], shape: tuple[int, int], canvas: Any) -> int:
+    """Put all tiles in their places; no object."""
+    for tile in tiles:
+        (y, x), image = map(int, tile["at"]), tile["image"]
+        canvas[y : y + image.shape[0], x : x + image.shape[1]] = image
+    return 0

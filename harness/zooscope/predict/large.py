@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from zooscope import atomic
 from zooscope.channels import to_channels
-from zooscope.decode import decoder_for, find_decoder, parameters
+from zooscope.decode import decoder_for, find_decoder, parameters, restores
 from zooscope.decode.blocks import decode_in_parts
 from zooscope.errors import DataError, PackageError
 from zooscope.padding import HALO
@@ -47,17 +47,21 @@ def goes_by_blocks(model: "Model", shape: tuple[int, int]) -> bool:
 
 
 class DiskCanvas:
-    """Labels int32 (planes, y, x) in a file; each access maps it anew, so that none of it stays in memory."""
+    """Labels int32 or restored images float32 (planes, y, x) in a file.
 
-    def __init__(self, path: Path, shape: tuple[int, ...]) -> None:
-        self._path, self.shape, self.dtype = path, shape, np.dtype(np.int32)
-        if not path.exists() or np.load(path, mmap_mode="r").shape != shape:
-            np.lib.format.open_memmap(path, mode="w+", dtype=np.int32, shape=shape)
+    Each access maps it anew, so that none of it stays in memory.
+    """
 
-    def __getitem__(self, index: Any) -> NDArray[np.int32]:
+    def __init__(self, path: Path, shape: tuple[int, ...], dtype: DTypeLike = np.int32) -> None:
+        self._path, self.shape, self.dtype = path, shape, np.dtype(dtype)
+        there = np.load(path, mmap_mode="r") if path.exists() else None
+        if there is None or (there.shape, there.dtype) != (shape, self.dtype):
+            np.lib.format.open_memmap(path, mode="w+", dtype=self.dtype, shape=shape)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
         return np.array(np.load(self._path, mmap_mode="r")[index])
 
-    def __setitem__(self, index: Any, value: NDArray[np.int32]) -> None:
+    def __setitem__(self, index: Any, value: NDArray[Any]) -> None:
         np.load(self._path, mmap_mode="r+")[index] = value
 
 
@@ -67,10 +71,10 @@ class PlaneCanvas:
     def __init__(self, canvas: DiskCanvas, at: tuple[int, ...]) -> None:
         self._canvas, self._at = canvas, at
 
-    def __getitem__(self, index: tuple[slice, slice]) -> NDArray[np.int32]:
+    def __getitem__(self, index: tuple[slice, slice]) -> NDArray[Any]:
         return self._canvas[(*self._at, *index)]
 
-    def __setitem__(self, index: tuple[slice, slice], value: NDArray[np.int32]) -> None:
+    def __setitem__(self, index: tuple[slice, slice], value: NDArray[Any]) -> None:
         self._canvas[(*self._at, *index)] = value
 
 
@@ -84,13 +88,13 @@ def predict_large(
     params: Mapping[str, Any] | None = None,
     progress: bool = False,
 ) -> int:
-    """Write the labels of an image of any size; memory holds a few tiles.
+    """Write the labels of an image of any size, or the image restored; memory holds a few tiles.
 
     Statistics for normalising come from the whole image, tiles are those of a whole prediction, so the labels are too.
 
     Parameters
     ----------
-    canvas : int32 (y, x), cut and written by slices.
+    canvas : int32, or float32 of what restores, (y, x), cut and written by slices.
     work : folder for what is known of each tile. A tile's file is there when the tile is finished; a second call with
         the same model and image goes on after the last one.
     identity : what tells this image from others.
@@ -135,6 +139,8 @@ def _obstacle(model: "Model") -> str | None:
     decoder = find_decoder(choice.id, choice.version)
     if not hasattr(decoder, "support") and not hasattr(decoder, "collect"):
         return f"its decoder {choice.id} needs all maps at once"
+    if restores(model.package, model.decoder) and model.package.input.channels != 1:
+        return "it restores colour, which is done in memory"
     if model.padding == HALO and model.package.output.halo_px:
         return "it wants a halo around the whole image"
     try:

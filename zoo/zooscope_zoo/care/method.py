@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from zooscope_zoo.care.network import CARENetwork
-from zooscope_zoo.method import Keeps, RestorationMethod, Teacher
-from zooscope_zoo.restoration import DenoiserConfig, Restoration
+from zooscope_zoo.method import RestorationMethod, Teacher
+from zooscope_zoo.restoration import DenoiserConfig, DenoiserMethod
 
 
 class CAREConfig(DenoiserConfig):
@@ -25,7 +25,7 @@ class CAREConfig(DenoiserConfig):
         return self.loss == "laplace"
 
 
-class CARE(Restoration[CAREConfig]):
+class CARE(DenoiserMethod[CAREConfig]):
     """Learns from pairs of a noisy and a clean image.
 
     Weigert et al. 2018, doi:10.1038/s41592-018-0216-7.
@@ -33,7 +33,6 @@ class CARE(Restoration[CAREConfig]):
 
     id = "care"
     config = CAREConfig
-    keeps: Keeps = "best"
     teacher: Teacher = "clean"
     architecture = ("zooscope_zoo.nn.denoiser", "zooscope_zoo.care.network")
     purpose = "whatever pairs of bad and good images of the same scene show: noise, blur, or both"

@@ -5,15 +5,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from zooscope_zoo.method import RestorationMethod, Teacher
-from zooscope_zoo.restoration import DenoiserConfig, Restoration
+from zooscope_zoo.method import Keeps, RestorationMethod, Teacher
+from zooscope_zoo.restoration import DenoiserConfig, DenoiserMethod
 
 
 class Noise2NoiseConfig(DenoiserConfig):
     """Keyword arguments of `Denoiser`."""
 
 
-class Noise2Noise(Restoration[Noise2NoiseConfig]):
+class Noise2Noise(DenoiserMethod[Noise2NoiseConfig]):
     """Learns from pairs of noisy images: what it cannot foretell of the second one is its noise.
 
     Lehtinen et al. 2018, arXiv:1803.04189. The loss never reaches zero: its floor is the variance of
@@ -22,6 +22,7 @@ class Noise2Noise(Restoration[Noise2NoiseConfig]):
 
     id = "noise2noise"
     config = Noise2NoiseConfig
+    keeps: Keeps = "last"
     teacher: Teacher = "noisy"
     curve_note = "the target is noisy too: the floor is the variance of its noise, not zero"
     purpose = "noise of any kind that has no bias, from pairs of noisy images of the same scene"

@@ -6,10 +6,10 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from zooscope_zoo.method import RestorationMethod, Teacher
+from zooscope_zoo.method import Keeps, RestorationMethod, Teacher
 from zooscope_zoo.nn.denoiser import Denoiser, denoiser_field_px
 from zooscope_zoo.noise2void.masking import blind_spots
-from zooscope_zoo.restoration import DenoiserConfig, Restoration
+from zooscope_zoo.restoration import DenoiserConfig, DenoiserMethod
 
 MASKING = {"share", "radius_px", "replacement", "noise_axis", "noise_span_px"}
 """Settings that the loss takes and the network does not."""
@@ -31,7 +31,7 @@ class Noise2VoidConfig(DenoiserConfig):
     noise_span_px: int = Field(default=0, ge=0, le=20)
 
 
-class Noise2Void(Restoration[Noise2VoidConfig]):
+class Noise2Void(DenoiserMethod[Noise2VoidConfig]):
     """Learns from noisy images alone: it foretells pixels that it does not see from those around them.
 
     Krull et al. 2019, arXiv:1811.10980.
@@ -39,6 +39,7 @@ class Noise2Void(Restoration[Noise2VoidConfig]):
 
     id = "noise2void"
     config = Noise2VoidConfig
+    keeps: Keeps = "last"
     teacher: Teacher = "itself"
     curve_note = "the target is the noisy image: the floor is the variance of its noise, not zero"
     purpose = "noise that differs from pixel to pixel by chance, from the noisy images alone"

@@ -8,8 +8,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from zooscope.sample import Task
-from zooscope_zoo.method import Description, Keeps, NetworkConfig, RestorationMethod, Teacher, count_parameters
+from zooscope_zoo.method import NetworkConfig, RestorationMethod, Teacher
+from zooscope_zoo.restoration import Restoration
 from zooscope_zoo.richardson_lucy.network import RichardsonLucyNetwork
 from zooscope_zoo.richardson_lucy.psf import Psf, gaussian_psf, gibson_lanni_psf, read_psf
 
@@ -46,17 +46,15 @@ class RichardsonLucyConfig(NetworkConfig):
         return self
 
 
-class RichardsonLucy:
+class RichardsonLucy(Restoration[RichardsonLucyConfig]):
     """Sharpens what a known point spread function blurred."""
 
     id = "richardson-lucy"
-    task = Task.RESTORATION
-    keeps: Keeps = "best"
-    curve_note = ""
     teacher: Teacher = "clean"
     centred = False
     config = RichardsonLucyConfig
     architecture = ("zooscope_zoo.richardson_lucy.network",)
+    purpose = "blur by a known point spread function, under the noise of few photons"
     small = ("network.iterations=3", "network.psf_px=5", "network.sigma_px=0.5", "network.width=8")
 
     def network(self, config: RichardsonLucyConfig) -> nn.Module:
@@ -81,31 +79,17 @@ class RichardsonLucy:
         """Any size."""
         return 1
 
-    def grid(self, config: RichardsonLucyConfig) -> int:
-        """The restored image has the image's size."""
-        return 1
-
     def terms(
         self, network: Any, images: Tensor, targets: Tensor, config: RichardsonLucyConfig
     ) -> Mapping[str, Tensor]:
         """Mean squared error."""
         return {"squared-error": nn.functional.mse_loss(network.logits(images).float(), targets)}
 
-    def decoder(self, config: RichardsonLucyConfig) -> str:
-        """The maps are the image."""
-        return "image"
-
-    def map_names(self, config: RichardsonLucyConfig) -> tuple[str, ...]:
-        """The image's channels."""
-        return ("restored",) if config.channels == 1 else ("red", "green", "blue")
-
-    def describe(self, config: RichardsonLucyConfig) -> Description:
+    def field_px(self, config: RichardsonLucyConfig) -> int:
         """Each step sees the point spread function's reach twice, and two pixels for its correction."""
         reach = 2 * (config.psf_px // 2) + 2 * bool(config.width) + bool(config.total_variation)
         # the first step's estimate is the same everywhere, so that it sees the image through one blur alone
-        field = 1 + 2 * (config.iterations * reach - config.psf_px // 2)
-        purpose = "blur by a known point spread function, under the noise of few photons"
-        return Description(purpose, field, count_parameters(self.network(config)))
+        return 1 + 2 * (config.iterations * reach - config.psf_px // 2)
 
 
 def _psf(config: RichardsonLucyConfig) -> Psf:

@@ -1,4 +1,4 @@
-"""Label images as files that napari and Fiji open: TIFF, or OME-Zarr. Axes and pixel size go along."""
+"""Label images and restored images as files that napari and Fiji open: TIFF, or OME-Zarr, with axes and pixel size."""
 
 import math
 import zlib
@@ -26,24 +26,24 @@ _BAND_PX = 2**24
 Size = tuple[int, ...]
 
 
-def write_labels(
-    path: Path, labels: Pixels, *, top: int, axes: str, pixel_size: PixelSize, format: str = "tiff"
+def write_prediction(
+    path: Path, found: Pixels, *, top: int | None, axes: str, pixel_size: PixelSize, format: str = "tiff"
 ) -> None:
-    """Write a label image of any size, part by part; `path` is there when it is whole.
+    """Write a label image or a restored image of any size, part by part; `path` is there when it is whole.
 
     Parameters
     ----------
-    labels : int32, along `axes`: of t and z those that it has, then y and x.
-    top : the largest label; the file's dtype is the smallest unsigned one that holds it.
+    found : int32 or float32, along `axes`: of t, z and c those that it has, then y and x.
+    top : the largest label; the file's dtype is the smallest unsigned one that holds it. None: float32, as it is.
     format : "tiff" (ImageJ's, or OME where that cannot hold it) or "ome-zarr" (format 0.4, with coarser levels).
     """
-    dtype = labels_dtype(top)
+    dtype = np.float32 if top is None else labels_dtype(top)
     if format == "ome-zarr":
         with atomic.new_folder(path) as building:
-            _write_zarr(building, labels, dtype, axes, pixel_size)
+            _write_zarr(building, found, dtype, axes, pixel_size)
         return
     with atomic.new_file(path) as building:
-        _write_tiff(building, labels, dtype, axes, pixel_size)
+        _write_tiff(building, found, dtype, axes, pixel_size)
 
 
 def _write_tiff(path: Path, labels: Pixels, dtype: DTypeLike, axes: str, size: PixelSize) -> None:
@@ -54,7 +54,7 @@ def _write_tiff(path: Path, labels: Pixels, dtype: DTypeLike, axes: str, size: P
     dtype = np.dtype(dtype).newbyteorder("<")
     shape = labels.shape
     imagej = (
-        dtype.itemsize < 4
+        (dtype.itemsize < 4 or dtype.kind == "f")
         and math.prod(shape) * dtype.itemsize < 2**32 - 2**25
         and axes in ("yx", "tyx", "zyx", "tzyx")
     )
@@ -109,11 +109,11 @@ def _ome_metadata(size: PixelSize) -> dict[str, Any]:
     return about | ({"TimeIncrement": size.t_s, "TimeIncrementUnit": "s"} if size.t_s else {})
 
 
-def _write_zarr(folder: Path, labels: Pixels, dtype: DTypeLike, axes: str, size: PixelSize) -> None:
+def _write_zarr(folder: Path, found: Pixels, dtype: DTypeLike, axes: str, size: PixelSize) -> None:
     """OME-NGFF 0.4 (https://ngff.openmicroscopy.org/0.4), levels halved by taking every other label."""
     zarr = import_zarr(folder)
     group = zarr.open_group(str(folder), mode="w", zarr_format=2)
-    level, shape, factor, datasets = labels, labels.shape, 1, list[dict[str, Any]]()
+    level, shape, factor, datasets = found, found.shape, 1, list[dict[str, Any]]()
     steps = {"y": size.y_um, "x": size.x_um, "z": size.z_um, "t": size.t_s}
     while True:
         name = str(len(datasets))
@@ -140,5 +140,8 @@ def _write_zarr(folder: Path, labels: Pixels, dtype: DTypeLike, axes: str, size:
     for letter in axes:
         kind, unit = kinds.get(letter, ("space", "micrometer"))
         named.append({"name": letter, "type": kind} | ({"unit": unit} if steps[letter] else {}))
-    group.attrs["multiscales"] = [{"version": "0.4", "name": "labels", "axes": named, "datasets": datasets}]
-    group.attrs["image-label"] = {"version": "0.4"}
+    labels = np.dtype(dtype).kind == "u"
+    about = {"name": "labels" if labels else "restored", "axes": named, "datasets": datasets}
+    group.attrs["multiscales"] = [{"version": "0.4", **about}]
+    if labels:
+        group.attrs["image-label"] = {"version": "0.4"}
