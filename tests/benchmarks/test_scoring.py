@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skimage.measure import label
 from stardist.matching import matching
 
-from zooscope.baselines import otsu_watershed
+from zooscope.baselines.thresholds import otsu_watershed
 from zooscope.data import Dataset
 from zooscope.metrics import matching as ours
 from zooscope.metrics import measure

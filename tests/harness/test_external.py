@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from zooscope.baselines import otsu_watershed
+from zooscope.baselines.thresholds import otsu_watershed
 from zooscope.channels import to_channels
 from zooscope.data import Dataset
 from zooscope.errors import DataError, UsageError, ZooscopeError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from zooscope.baselines import otsu_watershed
+from zooscope.baselines.thresholds import otsu_watershed
 from zooscope.channels import to_channels
 from zooscope.data import Dataset
 from zooscope.metrics import restoration

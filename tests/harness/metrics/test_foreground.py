@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
-from zooscope.baselines import otsu_watershed
+from zooscope.baselines.thresholds import otsu_watershed
 from zooscope.channels import to_channels
 from zooscope.data import Dataset
 from zooscope.metrics import METRICS, measure
