@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from stardist.matching import matching, matching_dataset
 
-from zooscope.baselines import local_threshold, otsu_watershed
+from zooscope.baselines.thresholds import local_threshold, otsu_watershed
 from zooscope.channels import to_channels
 from zooscope.data import Dataset
 from zooscope.errors import UsageError
