@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
@@ -13,7 +14,7 @@ from zooscope.errors import DataError
 from zooscope.sample import Task
 from zooscope_zoo.method import Method
 from zooscope_zoo.training.material import prepare
-from zooscope_zoo.training.patches import validation_batches
+from zooscope_zoo.training.patches import Pair, Patches, validation_batches
 from zooscope_zoo.training.run_folder import RunFolder
 
 Train = Callable[..., list[dict[str, float]]]
@@ -23,6 +24,20 @@ def losses(history: list[dict[str, float]]) -> list[tuple[float, float]]:
     return [(entry["train/loss"], entry["validation/loss"]) for entry in history]
 
 
+class Both:
+    """The patches of two images, one of each."""
+
+    def __init__(self, *each: Patches) -> None:
+        self._each = each
+
+    def __len__(self) -> int:
+        return len(self._each)
+
+    def fixed(self, index: int, rng: np.random.Generator) -> Pair:
+        """A patch of that image as it is."""
+        return self._each[index].fixed(0, rng)
+
+
 def loss_of(method: Method, run: Path, folder: Path, *, mirrored: bool = False) -> float:
     """Of a run's last weights on a folder's images, or on the images mirrored while the targets are not."""
     config = RunFolder(run).config()
@@ -30,14 +45,13 @@ def loss_of(method: Method, run: Path, folder: Path, *, mirrored: bool = False) 
     material = prepare(method, config, settings, [load_dataset(folder)], say=lambda line: None, progress=False)
     network = method.network(settings).eval()
     network.load_state_dict(RunFolder(run).read_weights("last"))
+    ((images, targets),) = validation_batches(
+        Both(material.training, material.validation), config.training.model_copy(update={"batch": 4})
+    )
     torch.manual_seed(0)
-    total = 0.0
     with torch.inference_mode():
-        for patches in (material.training, material.validation):
-            for images, targets in validation_batches(patches, config.training):
-                seen = images.flip(-1) if mirrored else images
-                total += float(sum(method.terms(network, seen, targets, settings).values()))
-    return total
+        seen = images.flip(-1) if mirrored else images
+        return float(sum(method.terms(network, seen, targets, settings).values()))
 
 
 def test_it_overfits_two_images(method: Method, train_quickly: Train, two_images: Path, tmp_path: Path) -> None:
