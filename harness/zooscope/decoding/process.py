@@ -35,7 +35,7 @@ class DecoderProcess:
     """
 
     def __init__(self, *, threads: int) -> None:
-        self._hung = False
+        self._hung = self._killed = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed in close()
         env = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONFAULTHANDLER": "1"}
         command = [sys.executable, *WORKER]
@@ -49,7 +49,8 @@ class DecoderProcess:
     @property
     def alive(self) -> bool:
         """Whether it can be asked again."""
-        return self._process.poll() is None and not self._hung
+        # a killed process may still look alive for a moment
+        return self._process.poll() is None and not self._killed
 
     def within(self, limit_s: float, ask: Callable[["DecoderProcess"], Answer]) -> Answer:
         """What asking it gives; WorkerError where that takes longer, or it dies of it."""
@@ -61,7 +62,7 @@ class DecoderProcess:
         except (EOFError, BrokenPipeError):
             raise self._death(limit_s) from None
         except (ValueError, KeyError, TypeError, OSError) as error:
-            self._process.kill()
+            self.kill()
             self._process.wait()
             raise WorkerError(f"its decoder's process sent something that is no answer ({error})") from error
         finally:
@@ -95,6 +96,7 @@ class DecoderProcess:
 
     def kill(self) -> None:
         """End it, whatever it is at."""
+        self._killed = True
         self._process.kill()
 
     def close(self) -> None:
@@ -121,7 +123,7 @@ class DecoderProcess:
 
     def _stop(self) -> None:
         self._hung = True
-        self._process.kill()
+        self.kill()
 
     def _death(self, limit_s: float) -> WorkerError:
         code = self._process.wait()

@@ -222,3 +222,12 @@ def test_a_time_limit_does_not_outlive_its_image(samples: list[Sample]):
         assert all(timer.finished.is_set() for timer in timers), "one that is cancelled ends soon"
     finally:
         one.close()
+
+
+def test_a_killed_process_is_not_kept_for_the_next_image_while_it_dies():
+    one = DecoderProcess(threads=1)
+    try:
+        one.kill()
+        assert not one.alive
+    finally:
+        one.close()
