@@ -9,8 +9,6 @@ there. Then add a function to zooscope_zoo/shipped.py and an entry point to the 
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
 from zooscope.bundled import bundled
 from zooscope_zoo.packaging.export import drafted
 from zooscope_zoo.packaging.formats import make_formats
@@ -25,8 +23,8 @@ def ship(run: Path, id: str, tags: list[str]) -> Path:
     with drafted(trained, make_formats(trained)) as draft:
         measured = measure_package(trained, draft, progress=True)
     print(measured.decoder, measured.params, measured.scores)
-    curves = run / "curves.csv"  # a folder of zoo/weights has none
-    minutes = round(pd.read_csv(curves)["seconds"].iloc[-1] / 60, 1) if curves.is_file() else None
+    curves = trained.curves
+    minutes = None if curves is None else round(float(curves["seconds"].iloc[-1]) / 60, 1)
     folder = bundled("weights") / id
     shipped = ShippedWeights(measured=measured, tags=tuple(tags), authors=("the zooscope authors",), minutes=minutes)
     write_shipped(run, folder, shipped)

@@ -194,3 +194,9 @@ def test_its_cover_is_a_small_picture_of_an_image_and_what_was_found(files: dict
     assert len(files["cover.png"]) < 500_000
     height, width, _ = imagecodecs.png_decode(files["cover.png"]).shape
     assert width == 2 * height
+
+
+def test_its_card_shows_how_the_losses_fell(files: dict[str, bytes], rdf: dict[str, Any], run: Path):
+    assert "(curves.png)" in files["README.md"].decode()
+    assert files["curves.png"] == (run / "curves.png").read_bytes()
+    assert "curves.png" in [attachment["source"] for attachment in rdf["attachments"]]

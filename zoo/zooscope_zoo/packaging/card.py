@@ -81,6 +81,8 @@ def _training_data(trained: Trained) -> str:
         f"\nUp to {settings.steps} steps of {settings.batch} patches of {settings.patch_px} px; {weights}, rounded to "
         "half precision."
     )
+    if trained.curves is not None:
+        lines.append("\n![Loss of the training and of the validation images by step](curves.png)")
     return "\n".join(lines)
 
 

@@ -36,6 +36,7 @@ from zooscope_zoo.packaging.rdf import (
 )
 from zooscope_zoo.packaging.shipped_weights import read_shipped
 from zooscope_zoo.packaging.trained import Trained, read_run
+from zooscope_zoo.training.curves import curves_png
 
 _DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -129,6 +130,8 @@ def package_files(
     card, decoder = method_card(trained.method), trained.method.decoder(trained.settings)
     licence = publisher.licence or licence_of(trained)
     files = {**formats.files, "test_input.npy": _npy(formats.raw), "cover.png": cover}
+    if trained.curves is not None:
+        files["curves.png"] = curves_png(trained.curves, note=trained.method.curve_note)
     if formats.channels_last:
         kwargs = stardist_kwargs(trained, measured.params, channels=formats.channels)
         files["test_output.npy"] = _npy(prove_labels(formats.maps, formats.onnx_maps, kwargs))

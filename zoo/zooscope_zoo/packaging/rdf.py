@@ -19,7 +19,8 @@ from zooscope_zoo.packaging.weights import ONNX, STATE_DICT, TORCHSCRIPT
 from zooscope_zoo.training.images import PERCENTILES
 
 FORMAT_VERSION = "0.5.10"
-_DOI = re.compile(r"10\.\d{4,9}/\S+")
+_CITED = re.compile(r"doi:(10\.\d{4,9}/[^\s;,]+)|arXiv:(\d{4}\.\d{4,5})")
+_ARXIV = "10.48550/arXiv."
 _OPEN = ("CC0-1.0",)
 """Licences of data that leave the weights free."""
 
@@ -55,7 +56,7 @@ def package_rdf(
         "tags": sorted({*method.tags, *tags, *names}),
         "covers": ["cover.png"] if "cover.png" in files else [],
         "documentation": "README.md" if "README.md" in files else None,
-        "attachments": [_file("decoder.py", files)] if "decoder.py" in files else [],
+        "attachments": [_file(name, files) for name in ("decoder.py", "curves.png") if name in files],
         "inputs": [_input(trained, files)],
         "outputs": outputs,
         "weights": _weights(architecture, files),
@@ -201,10 +202,11 @@ def citations(trained: Trained, method: MethodCard) -> list[Citation]:
     found = list(method.cite)
     for item in (*trained.data, *trained.earlier):
         card = find_card(str(item["dataset"]))[0] if item["dataset"] in card_ids() else None
-        doi = _DOI.search(card.citation) if card else None
-        if card and doi:
-            text = card.citation[: doi.start()].removesuffix("doi:").rstrip(" ,")
-            found.append(Citation(text=f"Training data: {text}", doi=doi[0].rstrip(".")))
+        begin = 0
+        for cited in _CITED.finditer(card.citation) if card else ():
+            text, doi = card.citation[begin : cited.start()].strip(" ,;:."), cited[1] or _ARXIV + cited[2]
+            found.append(Citation(text=f"Training data: {text}", doi=doi.rstrip(".")))
+            begin = cited.end()
     return list({item.doi: item for item in reversed(found)}.values())[::-1]
 
 

@@ -32,7 +32,7 @@ def read_shipped(source: str | Path) -> ShippedWeights | None:
 
 
 def write_shipped(run: Path, folder: Path, shipped: ShippedWeights) -> None:
-    """The run's config, data digests and weights in half precision, and what was measured."""
+    """The run's config, data digests, losses and weights in half precision, and what was measured."""
     trained, source = read_run(run), find_run(run).path
     weights = {name: value.half() if value.is_floating_point() else value for name, value in trained.weights.items()}
     with atomic.new_folder(folder) as building:
@@ -40,3 +40,5 @@ def write_shipped(run: Path, folder: Path, shipped: ShippedWeights) -> None:
         (building / _FILE).write_text(shipped.model_dump_json(indent=1) + "\n", encoding="utf-8")
         for name in ("config.json", "about.json"):
             (building / name).write_bytes((source / name).read_bytes())
+        if trained.curves is not None:
+            atomic.write_text(building / "curves.csv", trained.curves.round(6).to_csv(index=False, lineterminator="\n"))

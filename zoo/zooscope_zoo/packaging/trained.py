@@ -1,10 +1,11 @@
 """Trained: a run's network, rounded, with what it was made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from torch import Tensor, nn
 
 from zooscope import plugins
@@ -29,6 +30,7 @@ class Trained:
     data : what it was trained on, as `about.json` tells it, in the order of `config.datasets`.
     started_from : the model that it was first, or None. earlier : what that one was trained on.
     normalisation : of images that are restored; None where each image is scaled by its own percentiles.
+    curves : losses of each validation, or None.
     """
 
     method: Method
@@ -39,6 +41,7 @@ class Trained:
     started_from: str | None = None
     earlier: tuple[Mapping[str, Any], ...] = ()
     normalisation: Normalisation | None = None
+    curves: pd.DataFrame | None = field(default=None, compare=False)
 
     def network(self) -> nn.Module:
         """A new network with the weights, in evaluation mode."""
@@ -81,8 +84,14 @@ def read_run(source: str | Path) -> Trained:
     settings = method.config.model_validate(config.network)
     about = folder.about()
     start = about.get("started_from", {})
-    data, earlier = tuple(about["data"]), tuple(start.get("data", ()))
-    return Trained(method, config, settings, weights, data, start.get("model"), earlier, folder.normalisation())
+    return Trained(
+        method, config, settings, weights,
+        data=tuple(about["data"]),
+        started_from=start.get("model"),
+        earlier=tuple(start.get("data", ())),
+        normalisation=folder.normalisation(),
+        curves=folder.curves(),
+    )  # fmt: skip
 
 
 def _rounded(value: Tensor, name: str, path: Path) -> Tensor:

@@ -1,5 +1,6 @@
 """Loss curves as CSV, PNG and TensorBoard, and an early view of validation pictures."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,11 +17,16 @@ History = list[dict[str, float]]
 
 def write_curves(folder: Path, history: History, *, note: str = "") -> None:
     """`curves.csv` and `curves.png`, with a note on top."""
+    table = pd.DataFrame(history)
+    atomic.write_text(folder / "curves.csv", table.to_csv(index=False, lineterminator="\n"))
+    atomic.write_bytes(folder / "curves.png", curves_png(table, note=note))
+
+
+def curves_png(table: pd.DataFrame, *, note: str = "") -> bytes:
+    """The plot of what stands in `curves.csv`."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    table = pd.DataFrame(history)
-    atomic.write_text(folder / "curves.csv", table.to_csv(index=False, lineterminator="\n"))
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for part, colour in (("train", "#0072b2"), ("validation", "#d55e00")):
@@ -35,8 +41,9 @@ def write_curves(folder: Path, history: History, *, note: str = "") -> None:
     if note:
         axes.set_title(note, fontsize="small")
     axes.legend()
-    figure.savefig(folder / ".curves.png", format="png", dpi=120)
-    (folder / ".curves.png").replace(folder / "curves.png")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    return buffer.getvalue()
 
 
 def write_preview(

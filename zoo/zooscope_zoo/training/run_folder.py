@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -91,6 +92,11 @@ class RunFolder:
                     f"images to train on, but {self.path} began with {then['digest'][:12]} and {then['images']}; "
                     "train into another folder"
                 )
+
+    def curves(self) -> pd.DataFrame | None:
+        """Losses of each validation, or None where nobody kept them."""
+        path = self.path / "curves.csv"
+        return pd.read_csv(path) if path.is_file() else None
 
     def last_step(self) -> int:
         """The step that resuming goes on from."""
