@@ -3,7 +3,7 @@
 usage: python tools/ship_weights.py RUN ID [--tag nuclei ...]
 
 The decoder is tuned and the figures of the model card are taken on the validation images of the run, whose data must be
-there. Then add a function to zooscope_zoo/shipped.py and an entry point to the group zooscope.models.
+there. Then add a line to zooscope_zoo/shipped.py and an entry point to the group zooscope.models.
 """
 
 import argparse

@@ -80,11 +80,12 @@ def list_command(
     from zooscope.data.card import card_ids, find_card
     from zooscope.errors import UsageError
     from zooscope.metrics import FAMILIES, METRICS, metrics_of
+    from zooscope.sources import shipped_models
 
     found = {
         "data sets": {id: find_card(id)[0].title for id in card_ids()},
         "methods": dict.fromkeys(plugins.names("methods"), "to train"),
-        "models": dict.fromkeys(plugins.names("models"), "shipped"),
+        "models": {name: f"shipped: {text}" if text else "shipped" for name, text in shipped_models().items()},
         "baselines": dict.fromkeys(baseline_ids(), ""),
         "decoders": dict.fromkeys(plugins.names("decoders"), ""),
         "metrics": {name: metric.definition for name, metric in METRICS.items()},
@@ -359,10 +360,11 @@ def demo(as_json: Json = False) -> None:
     from zooscope.contender import baseline_ids
     from zooscope.data import load_dataset
     from zooscope.rows import plan_rows, run_row
+    from zooscope.sources import shipped_models
     from zooscope.store import Results
 
     data, results = load_dataset("demo"), Results(cache_folder("demo"))
-    rows = plan_rows([*plugins.names("models"), *baseline_ids(data.card.task)], data)
+    rows = plan_rows([*shipped_models(data.card.task), *baseline_ids(data.card.task)], data)
     done = [run_row(row, results, progress=True) for row in rows]
     board = _write_and_show(results, data, "test", quiet=as_json)
     if as_json:

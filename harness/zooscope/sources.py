@@ -22,6 +22,7 @@ from zooscope.errors import PackageError, UsageError
 from zooscope.package_files import RDF_NAMES, PackageFiles, read_rdf
 from zooscope.package_weights import FORMATS, missing_runtime
 from zooscope.runkey import digest_of
+from zooscope.sample import Task
 
 COLLECTION = "https://hypha.aicell.io/bioimage-io/artifacts/{bioimageio_id}/files/rdf.yaml"
 """Where BioImage.IO keeps a model's description, as bioimageio.spec has it; its files lie beside, `?version=` picks a
@@ -70,6 +71,19 @@ def find_package(source: str | Path) -> Path:
     what = "is no package" if path.exists() else "does not exist"
     known = f"a .zip, a folder with {RDF_NAMES[0]}, or one of the shipped: {', '.join(shipped)}"
     raise UsageError(f"model '{source}' {what}: {known}; a URL or an id of BioImage.IO may stand here too")
+
+
+def shipped_models(task: Task | None = None) -> dict[str, str]:
+    """Ids of shipped models, of a task or of all, and what each does, as far as they say so."""
+    found: dict[str, str] = {}
+    for name in plugins.names("models"):
+        try:
+            model = plugins.load("models", name)
+        except (ImportError, AttributeError):  # another distribution's fault, met again where that model is asked for
+            model = None
+        if task in (None, getattr(model, "task", Task.INSTANCE_SEGMENTATION)):
+            found[name] = getattr(model, "summary", "")
+    return found
 
 
 def source_name(source: str) -> str:

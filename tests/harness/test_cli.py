@@ -16,6 +16,8 @@ import typer
 from zooscope import cli, plugins
 from zooscope.data import Dataset
 from zooscope.predict import process
+from zooscope.sample import Task
+from zooscope.sources import shipped_models
 
 MakePackage = Callable[..., Path]
 MakeFolder = Callable[..., Path]
@@ -210,7 +212,7 @@ def test_demo_runs_from_end_to_end_in_an_empty_cache_without_a_network(
     assert done.code == 0
     board = json.loads(done.out)
     baselines = {"baseline-otsu-watershed", "baseline-local-threshold"}
-    assert {row["model"] for row in board["rows"]} == {*plugins.names("models"), *baselines}
+    assert {row["model"] for row in board["rows"]} == {*shipped_models(Task.INSTANCE_SEGMENTATION), *baselines}
     assert board["failures"] == []
     assert board["dataset"] == "demo@1"
     tiny = next(row for row in board["rows"] if row["model"] == "nuclei-tiny")

@@ -23,7 +23,7 @@ from zooscope.record import RUN, RunRecord, sealed
 from zooscope.rows import plan_rows, run_row
 from zooscope.store import DETECTIONS, IMAGES, OBJECTS, Result, Results, read_result
 from zooscope.verify import rows_in, verify
-from zooscope_zoo.shipped import nuclei_tiny
+from zooscope_zoo.shipped import NUCLEI_TINY
 
 OTSU = "baseline:otsu-watershed@1"
 
@@ -119,7 +119,7 @@ def test_a_changed_pixel_of_a_stored_label_image_is_found(rows: dict[str, Path])
 
 
 def test_a_package_with_one_changed_weight_is_not_the_rows_model(rows: dict[str, Path], tmp_path: Path):
-    with zipfile.ZipFile(nuclei_tiny()) as archive:
+    with zipfile.ZipFile(NUCLEI_TINY()) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     before = files["weights.pt"]
     network = torch.jit.load(io.BytesIO(before))
@@ -131,7 +131,7 @@ def test_a_package_with_one_changed_weight_is_not_the_rows_model(rows: dict[str,
         for name, content in files.items():
             archive.writestr(name, content)
     folder = rows["nuclei-tiny"]
-    assert said(folder, model=str(nuclei_tiny()))["model"][0] == "ok"
+    assert said(folder, model=str(NUCLEI_TINY()))["model"][0] == "ok"
     level, text = said(folder, model=str(tmp_path / "nuclei-tiny.zip"))["model"]
     assert (level, text.endswith("other weights, processing or decoder")) == ("error", True)
 

@@ -21,8 +21,14 @@ from zooscope.data import Dataset
 from zooscope.metrics import measure
 from zooscope.package import open_package
 from zooscope.predict import tiling
+from zooscope.sample import Task
+from zooscope.sources import shipped_models
+from zooscope_zoo.packaging.example import example
 from zooscope_zoo.packaging.export import export
-from zooscope_zoo.shipped import nuclei_tiny
+from zooscope_zoo.packaging.trained import read_run
+from zooscope_zoo.shipped import NUCLEI_TINY
+
+NUCLEI, RESTORERS = (list(shipped_models(task)) for task in (Task.INSTANCE_SEGMENTATION, Task.RESTORATION))
 
 
 def test_every_shipped_model_is_a_package_that_is_there():
@@ -34,7 +40,7 @@ def test_every_shipped_model_is_a_package_that_is_there():
         assert list(package.weights)[:2] == ["torchscript", "onnx"], "those that run without trust come first"
 
 
-@pytest.mark.parametrize("name", [name for name in plugins.names("models") if name != "nuclei-tiny"])
+@pytest.mark.parametrize("name", [name for name in NUCLEI if name != "nuclei-tiny"])
 def test_a_model_for_fluorescence_finds_its_nuclei_after_the_install_without_network_or_data(
     name: str, demo: Dataset, monkeypatch: pytest.MonkeyPatch
 ):
@@ -49,7 +55,27 @@ def test_a_model_for_fluorescence_finds_its_nuclei_after_the_install_without_net
     assert found > 0.85 * true
 
 
-@pytest.mark.parametrize("name", plugins.names("models"))
+@pytest.mark.parametrize("name", RESTORERS)
+def test_a_model_that_restores_brings_a_noisy_image_nearer_to_the_clean_one(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("ZOOSCOPE_MIRROR", raising=False)
+    sample, model = example(read_run(name)), zooscope.load_model(name, device="cpu")
+    noisy = sample.image.values
+    restored = model.predict(noisy)
+    assert (restored.dtype, restored.shape) == (np.float32, noisy.shape)
+    before, after = (np.mean((image - sample.target) ** 2) for image in (noisy, restored))
+    assert after < 0.5 * before
+
+
+@pytest.mark.parametrize("name", RESTORERS)
+def test_a_large_image_is_restored_in_tiles_as_it_is_whole(name: str, monkeypatch: pytest.MonkeyPatch):
+    noisy = np.pad(example(read_run(name)).image.values, 128, "reflect")
+    model = zooscope.load_model(name, device="cpu")
+    whole = model.predict(noisy)
+    monkeypatch.setattr(tiling, "MAX_TILE_PX", 320)
+    np.testing.assert_allclose(model.predict(noisy), whole, atol=1e-4 * np.ptp(whole), rtol=0)
+
+
+@pytest.mark.parametrize("name", NUCLEI)
 def test_a_large_image_is_answered_in_tiles_as_it_is_whole(name: str, demo: Dataset, monkeypatch: pytest.MonkeyPatch):
     model = zooscope.load_model(name, device="cpu")
     sample = next(s for s in demo if s.stratum.startswith("fluorescence") and s.axes == "yx")
@@ -65,7 +91,7 @@ def test_a_large_image_is_answered_in_tiles_as_it_is_whole(name: str, demo: Data
 
 @pytest.mark.parametrize("name", [name for name in plugins.names("models") if name != "nuclei-tiny"])
 def test_shipped_weights_are_half_precision_and_under_4_mb(name: str):
-    file = bundled("weights") / name / "best.safetensors"
+    (file,) = (bundled("weights") / name).glob("*.safetensors")
     assert file.stat().st_size < 4_000_000
     assert {value.dtype for value in load_file(file).values() if value.is_floating_point()} == {torch.float16}
 
@@ -105,7 +131,7 @@ print("RESULT" + json.dumps(found))
 
 def test_nuclei_tiny_passes_bioimageios_own_test():
     done = subprocess.run(
-        [sys.executable, "-c", CORE_TEST, str(nuclei_tiny())], capture_output=True, text=True, timeout=200
+        [sys.executable, "-c", CORE_TEST, str(NUCLEI_TINY())], capture_output=True, text=True, timeout=200
     )
     assert "RESULT" in done.stdout, done.stderr
     found = json.loads(done.stdout.partition("RESULT")[2])
@@ -115,7 +141,7 @@ def test_nuclei_tiny_passes_bioimageios_own_test():
 
 
 def test_nuclei_tiny_is_written_in_the_format_that_older_consumers_take():
-    with zipfile.ZipFile(nuclei_tiny()) as archive:
+    with zipfile.ZipFile(NUCLEI_TINY()) as archive:
         rdf = yaml.safe_load(archive.read("rdf.yaml"))
         names = set(archive.namelist())
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
@@ -123,15 +149,15 @@ def test_nuclei_tiny_is_written_in_the_format_that_older_consumers_take():
     assert rdf["covers"] == ["cover.png"]
     assert rdf["documentation"] == "README.md"
     assert {"cover.png", "README.md", "weights.pt", "weights.onnx"} <= names
-    assert Path(nuclei_tiny()).stat().st_size < 5_000_000
+    assert Path(NUCLEI_TINY()).stat().st_size < 5_000_000
 
 
 @pytest.mark.parametrize("weights", ["torchscript", "onnx"])
 def test_nuclei_tiny_gives_its_own_test_output(weights: str):
     import io
 
-    model = zooscope.load_model(nuclei_tiny(), weights=weights, device="cpu")
-    with zipfile.ZipFile(nuclei_tiny()) as archive:
+    model = zooscope.load_model(NUCLEI_TINY(), weights=weights, device="cpu")
+    with zipfile.ZipFile(NUCLEI_TINY()) as archive:
         given, expected = (np.load(io.BytesIO(archive.read(f"test_{end}.npy"))) for end in ("input", "output"))
     _, maps = model.predict(given[0, 0], return_maps=True)
     np.testing.assert_allclose(maps, expected[0], atol=1e-4)

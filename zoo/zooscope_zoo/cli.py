@@ -36,6 +36,9 @@ def _export(
     with_postprocessing: Annotated[
         bool, typer.Option("--with-postprocessing", help="Labels by the format's own operation instead of dense maps.")
     ] = False,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Test-time augmentation inside the package: restores better, 8x slower.")
+    ] = False,
     author: Annotated[list[str] | None, typer.Option(help="An author of the package; repeat.")] = None,
     licence: Annotated[
         str | None, typer.Option(help="SPDX id; BSD-3-Clause for CC0 data by default, else the data's own.")
@@ -47,5 +50,6 @@ def _export(
     from zooscope_zoo.packaging.export import export as write
 
     publisher = Publisher(authors=author or (), licence=licence, tags=tag or ())
-    path = write(run, output, with_postprocessing=with_postprocessing, publisher=publisher, progress=True)
+    options = {"with_postprocessing": with_postprocessing, "tta": tta}
+    path = write(run, output, **options, publisher=publisher, progress=True)
     typer.echo(f"{path}; zooscope check {path} --trust tests it")

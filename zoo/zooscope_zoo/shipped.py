@@ -1,27 +1,38 @@
-"""Shipped models: id -> path of the package, for the entry points of `zooscope.models`."""
+"""Shipped models, for the entry points of `zooscope.models`."""
 
 import hashlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import zooscope
 from zooscope.bundled import bundled
 from zooscope.cache import cache_folder, locked
+from zooscope.sample import Task
 
 
-def nuclei_tiny() -> Path:
-    """A very small U-Net for nuclei, made by tools/nuclei_tiny.py."""
-    return bundled("weights") / "nuclei-tiny.zip"
+@dataclass(frozen=True)
+class Shipped:
+    """A model that travels with zooscope: as weights, or as a whole package; called, it gives the package's path.
+
+    Attributes
+    ----------
+    id : of a folder or a .zip in zoo/weights. summary : what it does, in one line.
+    """
+
+    id: str
+    summary: str
+    task: Task = Task.INSTANCE_SEGMENTATION
+
+    def __call__(self) -> Path:
+        """Path of the package, which is built when it is first asked for."""
+        whole = bundled("weights") / f"{self.id}.zip"
+        return whole if whole.is_file() else _built(self.id)
 
 
-def stardist_dsb2018() -> Path:
-    """StarDist for nuclei in fluorescence microscopy, one channel."""
-    return _built("stardist-dsb2018")
-
-
-def unet_dsb2018() -> Path:
-    """U-Net with foreground and boundary for nuclei in fluorescence microscopy, one channel."""
-    return _built("unet-dsb2018")
+NUCLEI_TINY = Shipped("nuclei-tiny", "a very small U-Net for nuclei, made by tools/nuclei_tiny.py")
+STARDIST_DSB2018 = Shipped("stardist-dsb2018", "StarDist for nuclei in fluorescence microscopy")
+UNET_DSB2018 = Shipped("unet-dsb2018", "U-Net with foreground and boundary for nuclei in fluorescence microscopy")
 
 
 def _built(id: str) -> Path:

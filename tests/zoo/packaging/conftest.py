@@ -34,9 +34,9 @@ PUBLISHER = Publisher(authors=("a test",), tags=("nuclei",))
 def make_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Trains a method on the demo set, with settings; returns the run's folder."""
 
-    def make(method: str, *changes: str) -> Path:
+    def make(method: str, *changes: str, data: str = "demo") -> Path:
         folder = tmp_path_factory.mktemp("runs") / method
-        train(method, ["demo"], folder, changes=changes, progress=False, say=lambda line: None)
+        train(method, [data], folder, changes=changes, progress=False, say=lambda line: None)
         return folder
 
     return make
@@ -52,6 +52,12 @@ def unet_run(make_run: Callable[..., Path]) -> Path:
 def stardist_run(make_run: Callable[..., Path]) -> Path:
     """A StarDist with eight rays and a grid of 2."""
     return make_run("stardist", *STARDIST)
+
+
+@pytest.fixture(scope="session")
+def care_run(make_run: Callable[..., Path]) -> Path:
+    """A CARE that has hardly begun."""
+    return make_run("care", *TINY, "network.depth=1", data="demo-noisy")
 
 
 @pytest.fixture(scope="session")

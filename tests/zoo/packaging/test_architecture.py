@@ -28,6 +28,18 @@ def test_channels_last_is_the_same_network_turned(stardist_run: Path):
         torch.testing.assert_close(last(image), first(image).permute(0, 2, 3, 1), rtol=0, atol=0)
 
 
+def test_with_test_time_augmentation_a_turned_image_gets_the_turned_answer(unet_run: Path):
+    trained = read_run(unet_run)
+    image = torch.rand(2, 1, 64, 96)
+    once, turned = architecture(trained).build(), architecture(trained, tta=True).build()
+    for network in (once, turned):
+        network.load_state_dict(trained.weights)
+    with torch.no_grad():
+        rotations = [torch.rot90(once(torch.rot90(image, k, (2, 3))), -k, (2, 3)) for k in range(4)]
+        mirrored = [torch.rot90(once(torch.rot90(image.flip(3), k, (2, 3))), -k, (2, 3)).flip(3) for k in range(4)]
+        torch.testing.assert_close(turned(image), torch.stack([*rotations, *mirrored]).mean(0))
+
+
 @pytest.mark.parametrize(
     "line", ["from zooscope.errors import UsageError", "import zooscope_zoo.method", "from . import unet"]
 )

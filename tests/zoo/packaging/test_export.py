@@ -14,11 +14,12 @@ from skimage.segmentation import relabel_sequential
 import zooscope
 from zooscope.check import check
 from zooscope.contender import contender
-from zooscope.data import Dataset
+from zooscope.data import Dataset, load_dataset
 from zooscope.errors import DataError, UsageError, ZooscopeError
 from zooscope_zoo.packaging.export import Publisher, export
 from zooscope_zoo.training.run_folder import RunFolder
 
+PUBLISHER = Publisher(authors=("a test",))
 WITHOUT_ZOOSCOPE = Path(__file__).parents[2] / "conformance" / "without_zooscope.py"
 
 
@@ -79,6 +80,24 @@ def test_the_package_with_postprocessing_is_ranked_with_the_labels_of_the_one_wi
 def test_a_method_without_an_operation_of_the_format_says_so(unet_run: Path, tmp_path: Path):
     with pytest.raises(UsageError, match="no operation that does what unet's decoder boundary-watershed does"):
         export(unet_run, tmp_path / "out.zip", with_postprocessing=True)
+
+
+def test_with_test_time_augmentation_a_package_restores_a_mirrored_image_to_the_mirror_image(
+    care_run: Path, unet_run: Path, tmp_path: Path
+):
+    package = export(care_run, tmp_path / "turned.zip", tta=True, publisher=PUBLISHER)
+    assert [str(finding) for finding in check(package, trust=True) if finding.level == "error"] == []
+    with zipfile.ZipFile(package) as archive:
+        assert "test-time augmentation" in archive.read("README.md").decode()
+    model = zooscope.load_model(package, device="cpu")
+    image = next(iter(load_dataset("demo-noisy", split="test"))).image.values
+    restored, mirrored = model.predict(image), model.predict(image[:, ::-1])
+    np.testing.assert_allclose(mirrored[:, ::-1], restored, atol=1e-5 * np.ptp(restored))
+    once = zooscope.load_model(export(care_run, tmp_path / "once.zip"), device="cpu")
+    assert np.abs(once.predict(image) - restored).max() > 1e-3 * np.ptp(restored)
+
+    with pytest.raises(UsageError, match="methods that restore images; unet finds objects"):
+        export(unet_run, tmp_path / "unet.zip", tta=True)
 
 
 def test_a_folder_without_training_and_an_output_that_is_no_zip_are_refused(unet_run: Path, tmp_path: Path):

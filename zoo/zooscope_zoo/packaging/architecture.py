@@ -26,6 +26,21 @@ class ChannelsLast({network}):
         return super().forward(x).permute(0, 2, 3, 1)
 '''
 
+_TURNED = '''
+
+class Turned({network}):
+    """The mean of what {network} gives for an image flipped and rotated in all eight ways."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The mean, turned back."""
+        answers: list[torch.Tensor] = []
+        for image in (x, x.transpose(2, 3)):
+            for axes in ((), (2,), (3,), (2, 3)):
+                answer = super().forward(image.flip(axes)).flip(axes)
+                answers.append(answer if image is x else answer.transpose(2, 3))
+        return torch.stack(answers).mean(0)
+'''
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -42,8 +57,10 @@ class Architecture:
         return getattr(module, self.callable)(**self.kwargs).eval()
 
 
-def architecture(trained: Trained, *, channels_last: bool = False) -> Architecture:
+def architecture(trained: Trained, *, channels_last: bool = False, tta: bool = False) -> Architecture:
     """The architecture of a trained network; with `channels_last` its maps are turned to (b, y, x, c).
+
+    With `tta` its answer is the mean over the image's eight flips and rotations (test-time augmentation).
 
     Raises
     ------
@@ -54,6 +71,8 @@ def architecture(trained: Trained, *, channels_last: bool = False) -> Architectu
     source = merge(trained.method.architecture)
     if channels_last:
         source, name = source + _CHANNELS_LAST.format(network=name), "ChannelsLast"
+    if tta:
+        source, name = source + _TURNED.format(network=name), "Turned"
     known = inspect.signature(network).parameters
     kwargs = {key: value for key, value in trained.settings.model_dump().items() if key in known}
     return Architecture(source, name, kwargs)

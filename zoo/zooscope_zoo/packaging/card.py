@@ -141,11 +141,11 @@ def _licence(trained: Trained, licence: str | None) -> str:
     return f"Weights: {licence or 'not stated'}. Training data: {data}."
 
 
-def output_text(trained: Trained, decoder: str) -> str:
+def output_text(trained: Trained, decoder: str, *, tta: bool) -> str:
     """What a package of dense maps, or of a restored image, gives."""
     names, grid = trained.method.map_names(trained.settings), trained.method.grid(trained.settings)
     if trained.method.task is Task.RESTORATION:
-        return restored_card.output(trained, names)
+        return restored_card.output(trained, names, tta=tta)
     size = "the image's size" if grid == 1 else f"one value for {grid}x{grid} px"
     shown: list[Any] = [*names[:2], f"... ({len(names)} channels)"] if len(names) > 4 else list(names)
     return (

@@ -19,6 +19,7 @@ from zooscope.check import validate
 from zooscope.decode import find_decoder
 from zooscope.errors import UsageError, ZooscopeError
 from zooscope.package import open_package
+from zooscope.sample import Task
 from zooscope_zoo.packaging.card import labels_text, model_card, output_text
 from zooscope_zoo.packaging.cover import cover_png
 from zooscope_zoo.packaging.formats import Formats, make_formats
@@ -61,6 +62,7 @@ def export(
     output: Path,
     *,
     with_postprocessing: bool = False,
+    tta: bool = False,
     publisher: Publisher | None = None,
     progress: bool = False,
 ) -> Path:
@@ -73,10 +75,13 @@ def export(
     ----------
     run : a run's folder, or the id of shipped weights, which bring their decoder's parameters and need no data.
     with_postprocessing : labels by the spec's own operation instead of dense maps, for tools that know no decoders.
+    tta : test-time augmentation inside the package: a restored image is the mean over the image's eight flips and
+        rotations, in eight times the time. The package's figures are measured so, which needs the data.
 
     Raises
     ------
-    UsageError : no training in `run`, an output that is no .zip, a method without an operation of the spec.
+    UsageError : no training in `run`, an output that is no .zip, a method without an operation of the spec, or one
+        that cannot be augmented.
     DataError : the data of the run is not there any more. ZooscopeError : the weights formats disagree, or what
         `publisher` says does not fit the format.
     """
@@ -86,12 +91,16 @@ def export(
     trained = read_run(run)
     if with_postprocessing:
         refuse_without_operation(trained)
+    if tta and trained.method.task is not Task.RESTORATION:
+        raise UsageError(
+            f"test-time augmentation is for methods that restore images; {trained.method.id} finds objects"
+        )
     shipped = read_shipped(run)
-    if not shipped:
+    if not shipped or tta:
         validation_data(trained)  # asked first, because what follows takes a while
-    formats = make_formats(trained)
+    formats = make_formats(trained, tta=tta)
     with drafted(trained, formats) as draft:
-        measured = shipped.measured if shipped else measure_package(trained, draft, progress=progress)
+        measured = shipped.measured if shipped and not tta else measure_package(trained, draft, progress=progress)
         decoder = find_decoder(trained.method.decoder(trained.settings))
         cover = cover_png(draft, formats.sample, decoder, measured.params)
         ready, _ = open_package(draft).processing().begin(formats.raw[0])
@@ -99,6 +108,8 @@ def export(
         formats = make_formats(trained, channels_last=True)
     formats = replace(formats, ready=ready[None])
     publisher = publisher or Publisher()
+    if tta:
+        publisher = replace(publisher, tags=(*publisher.tags, "test-time-augmentation"))
     if shipped:
         authors, tags = publisher.authors or shipped.authors, (*shipped.tags, *publisher.tags)
         publisher = replace(publisher, authors=authors, tags=tags)
@@ -140,7 +151,7 @@ def package_files(
         files["test_output.npy"] = _npy(formats.output)
         files["decoder.py"] = inspect.getsource(find_decoder(decoder)).encode()  # type: ignore[arg-type]
         outputs = [maps_output(trained, files)]
-        text = output_text(trained, measured.decoder)
+        text = output_text(trained, measured.decoder, tta=formats.tta)
     name = package_name(trained, card)
     cite = citations(trained, card)
     readme = model_card(name, trained, card, measured, formats.parity, output=text, licence=licence, cite=cite)

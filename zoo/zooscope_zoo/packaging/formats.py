@@ -26,6 +26,7 @@ class Formats:
     files : the weights files and architecture.py, by name.
     sample, raw, ready : the example image, its part (1, c, y, x) that is the test input, and that part normalised.
     channels_last : the maps are (1, y, x, c) instead of (1, c, y, x).
+    tta : they are the mean over the image's flips and rotations.
     normalisation : of images that are restored, which the package undoes.
     """
 
@@ -36,6 +37,7 @@ class Formats:
     ready: NDArray[np.float32]
     parity: tuple[Agreement, ...]
     channels_last: bool
+    tta: bool
     normalisation: Normalisation | None = None
 
     @cached_property
@@ -59,12 +61,12 @@ class Formats:
         return self.maps.shape[-1 if self.channels_last else 1]
 
 
-def make_formats(trained: Trained, *, channels_last: bool = False) -> Formats:
+def make_formats(trained: Trained, *, channels_last: bool = False, tta: bool = False) -> Formats:
     """Derive and prove all formats; ZooscopeError where they cannot be made or disagree."""
-    code = architecture(trained, channels_last=channels_last)
+    code = architecture(trained, channels_last=channels_last, tta=tta)
     files = weights_files(trained, code)
     sample = example(trained)
     raw = example_input(sample, trained)
     ready = example_ready(raw, trained)
     parity = prove_parity(files, code, ready, sizes=trained.sizes)
-    return Formats(code, files, sample, raw, ready, tuple(parity), channels_last, trained.normalisation)
+    return Formats(code, files, sample, raw, ready, tuple(parity), channels_last, tta, trained.normalisation)

@@ -11,10 +11,12 @@ ADVICE = """- A restored image is meant for what comes after it (looking, segmen
 - It knows the structures, the scale and the noise that it was trained on; other data needs a training of its own."""
 
 
-def output(trained: Trained, names: Sequence[str]) -> str:
+def output(trained: Trained, names: Sequence[str], *, tta: bool) -> str:
     """What the package gives."""
     channels = trained.settings.channels
     text = f"The restored image, of the image's size and in its units: {', '.join(names[:channels])}."
+    if tta:
+        text += " It is the mean over the image's eight flips and rotations (test-time augmentation)."
     if len(names) > channels:
         text += (
             f" Further channels: {', '.join(names[channels:])}, the scale of a Laplace distribution around each "
