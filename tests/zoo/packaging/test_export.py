@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,13 @@ from zooscope_zoo.packaging.export import Publisher, export
 from zooscope_zoo.training.run_folder import RunFolder
 
 PUBLISHER = Publisher(authors=("a test",))
+TINY = (
+    "training.steps=2",
+    "training.validate_every=2",
+    "training.patch_px=64",
+    "training.workers=0",
+    "network.width=4",
+)
 WITHOUT_ZOOSCOPE = Path(__file__).parents[2] / "conformance" / "without_zooscope.py"
 
 
@@ -98,6 +106,19 @@ def test_with_test_time_augmentation_a_package_restores_a_mirrored_image_to_the_
 
     with pytest.raises(UsageError, match="methods that restore images; unet finds objects"):
         export(unet_run, tmp_path / "unet.zip", tta=True)
+
+
+def test_a_package_with_uncertainty_gives_it_as_a_second_map_in_all_three_formats(
+    make_run: Callable[..., Path], tmp_path: Path
+):
+    run = make_run("care", *TINY, "network.depth=1", "network.loss=laplace", data="demo-noisy")
+    package = export(run, tmp_path / "laplace.zip", publisher=PUBLISHER)
+    assert [str(finding) for finding in check(package, trust=True) if finding.level == "error"] == []
+    image = next(iter(load_dataset("demo-noisy", split="test"))).image.values
+    restored, maps = zooscope.load_model(package, device="cpu").predict(image, return_maps=True)
+    np.testing.assert_array_equal(restored, maps[0])
+    assert maps.shape == (2, *image.shape)
+    assert maps[1].min() > 0
 
 
 def test_a_folder_without_training_and_an_output_that_is_no_zip_are_refused(unet_run: Path, tmp_path: Path):

@@ -6,13 +6,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from zooscope_zoo.care.network import CARENetwork
 from zooscope_zoo.method import RestorationMethod, Teacher
+from zooscope_zoo.nn.denoiser import Denoiser
 from zooscope_zoo.restoration import DenoiserConfig, DenoiserMethod
 
 
 class CAREConfig(DenoiserConfig):
-    """Keyword arguments of `CARENetwork`, and the loss.
+    """Keyword arguments of `Denoiser`, and the loss.
 
     "laplace" also learns how far off each pixel may be and gives that as further maps.
     """
@@ -34,12 +34,11 @@ class CARE(DenoiserMethod[CAREConfig]):
     id = "care"
     config = CAREConfig
     teacher: Teacher = "clean"
-    architecture = ("zooscope_zoo.nn.denoiser", "zooscope_zoo.care.network")
     purpose = "whatever pairs of bad and good images of the same scene show: noise, blur, or both"
 
     def network(self, config: CAREConfig) -> nn.Module:
         """A new network."""
-        return CARENetwork(**config.model_dump(exclude={"loss"}), probabilistic=config.probabilistic)
+        return Denoiser(**config.model_dump(exclude={"loss"}), probabilistic=config.probabilistic)
 
     def terms(self, network: Any, images: Tensor, targets: Tensor, config: CAREConfig) -> Mapping[str, Tensor]:
         """Mean absolute or squared error, or the negative log-likelihood of a Laplace distribution without ln 2."""

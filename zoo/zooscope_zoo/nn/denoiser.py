@@ -50,7 +50,7 @@ class Denoiser(nn.Module):
     residual : the network gives what is added to the image.
     blur_pool : smoothed poolings, against checkerboards.
     top_skip : the finest features of the way down reach the way up.
-    maps : maps for each channel of the image; the first `channels` are the image.
+    probabilistic : after the image's channels come as many of the scale of a Laplace distribution around each value.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Denoiser(nn.Module):
         residual: bool = True,
         blur_pool: bool = False,
         top_skip: bool = True,
-        maps: int = 1,
+        probabilistic: bool = False,
     ) -> None:
         super().__init__()
         self.channels, self.residual, self.top_skip = channels, residual, top_skip
@@ -80,10 +80,10 @@ class Denoiser(nn.Module):
             Convolutions(now + skip, now, finer, kernel=kernel, norm=norm)
             for now, skip, finer in zip(widths[::-1], skipped[::-1], [*widths[-2::-1], width], strict=True)
         )
-        self.head = nn.Conv2d(width, channels * maps, 1)
+        self.head = nn.Conv2d(width, 2 * channels if probabilistic else channels, 1)
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """What the loss takes: the image, and before any activation what else there is."""
+        """What the loss takes: the image, and the logarithms of the scales where there are any."""
         image, skips = x, list[torch.Tensor]()
         for block, pool in zip(self.down, self.pool, strict=True):
             x = block(x)
@@ -99,8 +99,11 @@ class Denoiser(nn.Module):
         return torch.cat([x[:, : self.channels] + image, x[:, self.channels :]], dim=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The restored image."""
-        return self.logits(x)
+        """The restored image, and the scales where there are any."""
+        raw = self.logits(x)
+        if raw.shape[1] == self.channels:
+            return raw
+        return torch.cat([raw[:, : self.channels], torch.exp(raw[:, self.channels :].clamp(-10, 10))], dim=1)
 
 
 def denoiser_field_px(*, depth: int, kernel: int = 3, blur_pool: bool = False, top_skip: bool = True) -> int:

@@ -74,7 +74,8 @@ def architecture(trained: Trained, *, channels_last: bool = False, tta: bool = F
     if tta:
         source, name = source + _TURNED.format(network=name), "Turned"
     known = inspect.signature(network).parameters
-    kwargs = {key: value for key, value in trained.settings.model_dump().items() if key in known}
+    # not of model_dump: a property of the settings may stand for a parameter
+    kwargs = {key: getattr(trained.settings, key) for key in known if hasattr(trained.settings, key)}
     return Architecture(source, name, kwargs)
 
 
