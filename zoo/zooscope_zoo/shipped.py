@@ -30,6 +30,11 @@ class Shipped:
         return whole if whole.is_file() else _built(self.id)
 
 
+_RESTORES = Task.RESTORATION
+
+CARE_BSD68 = Shipped("care-bsd68", "CARE for natural images under Gaussian noise of 25 of 255", _RESTORES)
+N2V_BSD68 = Shipped("noise2void-bsd68", "Noise2Void for the same", _RESTORES)
+N2V2_BSD68 = Shipped("n2v2-bsd68", "N2V2 for the same", _RESTORES)
 NUCLEI_TINY = Shipped("nuclei-tiny", "a very small U-Net for nuclei, made by tools/nuclei_tiny.py")
 STARDIST_DSB2018 = Shipped("stardist-dsb2018", "StarDist for nuclei in fluorescence microscopy")
 UNET_DSB2018 = Shipped("unet-dsb2018", "U-Net with foreground and boundary for nuclei in fluorescence microscopy")
