@@ -33,6 +33,7 @@ class Shipped:
 _RESTORES = Task.RESTORATION
 
 CARE_BSD68 = Shipped("care-bsd68", "CARE for natural images under Gaussian noise of 25 of 255", _RESTORES)
+N2N_BSD68 = Shipped("noise2noise-bsd68", "Noise2Noise for the same", _RESTORES)
 N2V_BSD68 = Shipped("noise2void-bsd68", "Noise2Void for the same", _RESTORES)
 N2V2_BSD68 = Shipped("n2v2-bsd68", "N2V2 for the same", _RESTORES)
 NUCLEI_TINY = Shipped("nuclei-tiny", "a very small U-Net for nuclei, made by tools/nuclei_tiny.py")
