@@ -201,10 +201,10 @@ def citations(trained: Trained, method: MethodCard) -> list[Citation]:
     """The method's publications, and those of all data that the weights have seen."""
     found = list(method.cite)
     for item in (*trained.data, *trained.earlier):
-        card = find_card(str(item["dataset"]))[0] if item["dataset"] in card_ids() else None
+        citation = find_card(str(item["dataset"]))[0].citation if item["dataset"] in card_ids() else ""
         begin = 0
-        for cited in _CITED.finditer(card.citation) if card else ():
-            text, doi = card.citation[begin : cited.start()].strip(" ,;:."), cited[1] or _ARXIV + cited[2]
+        for cited in _CITED.finditer(citation):
+            text, doi = citation[begin : cited.start()].strip(" ,;:."), cited[1] or _ARXIV + cited[2]
             found.append(Citation(text=f"Training data: {text}", doi=doi.rstrip(".")))
             begin = cited.end()
     return list({item.doi: item for item in reversed(found)}.values())[::-1]
