@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from skimage.data import camera
 
 import zooscope
 from zooscope import plugins
@@ -58,12 +59,12 @@ def test_a_model_for_fluorescence_finds_its_nuclei_after_the_install_without_net
 @pytest.mark.parametrize("name", RESTORERS)
 def test_a_model_that_restores_brings_a_noisy_image_nearer_to_the_clean_one(name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("ZOOSCOPE_MIRROR", raising=False)
-    sample, model = example(read_run(name)), zooscope.load_model(name, device="cpu")
-    noisy = sample.image.values
-    restored = model.predict(noisy)
+    clean = camera()[128:384, 128:384].astype(np.float32)  # what they learned from are photographs
+    noisy = clean + np.random.default_rng(0).normal(0, 25, clean.shape).astype(np.float32)
+    restored = zooscope.load_model(name, device="cpu").predict(noisy)
     assert (restored.dtype, restored.shape) == (np.float32, noisy.shape)
-    before, after = (np.mean((image - sample.target) ** 2) for image in (noisy, restored))
-    assert after < 0.5 * before
+    before, after = (np.mean((image - clean) ** 2) for image in (noisy, restored))
+    assert after < 0.25 * before
 
 
 @pytest.mark.parametrize("name", RESTORERS)
