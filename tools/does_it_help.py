@@ -104,7 +104,7 @@ def write(figures: Mapping[str, Any]) -> None:
         f"`{figures['segmenter']}` on {figures['images']} test images of `dsb2018-noisy`, noisy, restored and clean; "
         "AP at IoU 0.5, mean of the images, and what is gained over the noisy images, with its paired 95 % interval.",
         "",
-        "| light | image | AP50 | gained | AP .5-.9 | gained |",
+        "| light | image | AP50 | gained | AP .5-.95 | gained |",
         "|---|---|---:|---:|---:|---:|",
     ]
     for level, models in figures["levels"].items():
