@@ -61,6 +61,12 @@ def care_run(make_run: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
+def laplace_run(make_run: Callable[..., Path]) -> Path:
+    """The same with uncertainty."""
+    return make_run("care", *TINY, "network.depth=1", "network.loss=laplace", data="demo-noisy")
+
+
+@pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the packages that all tests share."""
     return tmp_path_factory.mktemp("packages")

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +20,6 @@ from zooscope_zoo.packaging.export import Publisher, export
 from zooscope_zoo.training.run_folder import RunFolder
 
 PUBLISHER = Publisher(authors=("a test",))
-TINY = (
-    "training.steps=2",
-    "training.validate_every=2",
-    "training.patch_px=64",
-    "training.workers=0",
-    "network.width=4",
-)
 WITHOUT_ZOOSCOPE = Path(__file__).parents[2] / "conformance" / "without_zooscope.py"
 
 
@@ -108,11 +100,8 @@ def test_with_test_time_augmentation_a_package_restores_a_mirrored_image_to_the_
         export(unet_run, tmp_path / "unet.zip", tta=True)
 
 
-def test_a_package_with_uncertainty_gives_it_as_a_second_map_in_all_three_formats(
-    make_run: Callable[..., Path], tmp_path: Path
-):
-    run = make_run("care", *TINY, "network.depth=1", "network.loss=laplace", data="demo-noisy")
-    package = export(run, tmp_path / "laplace.zip", publisher=PUBLISHER)
+def test_a_package_with_uncertainty_gives_it_as_a_second_map_in_all_three_formats(laplace_run: Path, tmp_path: Path):
+    package = export(laplace_run, tmp_path / "laplace.zip", publisher=PUBLISHER)
     assert [str(finding) for finding in check(package, trust=True) if finding.level == "error"] == []
     image = next(iter(load_dataset("demo-noisy", split="test"))).image.values
     restored, maps = zooscope.load_model(package, device="cpu").predict(image, return_maps=True)
