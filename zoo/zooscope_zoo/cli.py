@@ -37,7 +37,7 @@ def _export(
         bool, typer.Option("--with-postprocessing", help="Labels by the format's own operation instead of dense maps.")
     ] = False,
     tta: Annotated[
-        bool, typer.Option("--tta", help="Test-time augmentation inside the package: the mean over eight flips and rotations.")
+        bool, typer.Option("--tta", help="Test-time augmentation inside: the mean over eight flips and rotations.")
     ] = False,
     author: Annotated[list[str] | None, typer.Option(help="An author of the package; repeat.")] = None,
     licence: Annotated[
