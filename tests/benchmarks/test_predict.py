@@ -5,6 +5,7 @@ takes only that size). Every way but the bare network goes from an image to its 
 without decoding: `maps` is a Model here, `process` a row's worker, `core` a pipeline created once, without its padding.
 """
 
+import io
 import os
 import statistics
 import time
@@ -12,9 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import loguru
 import numpy as np
+import onnxruntime as ort
 import pytest
+import torch
 import xarray as xr
+from bioimageio.core import create_prediction_pipeline, predict
+from bioimageio.core.digest_spec import create_sample_for_model
+from bioimageio.spec import load_model_description
 from numpy.typing import NDArray
 
 from zooscope.data import Dataset
@@ -27,13 +34,19 @@ SETTLE_S = 0.5
 """OpenMP's threads spin for a while after their work, which slows the next way where it runs in another process."""
 
 FOREIGN = "unet2d-nuclei-broad-v0.5"
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")],
+    ),
+]
 Tile = NDArray[np.float32]
 
 
 @pytest.fixture(autouse=True)
 def _fixed_threads() -> Iterator[None]:
-    import torch
-
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     yield
@@ -42,26 +55,28 @@ def _fixed_threads() -> Iterator[None]:
 
 @pytest.fixture
 def images(dsb2018: Dataset) -> list[xr.DataArray]:
-    found = [
-        s.image for s in dsb2018.only("test") if s.stratum.startswith("fluorescence") and s.target.shape == (256,) * 2
-    ]
-    return found[:IMAGES]
+    test = dsb2018.only("test")
+    ids = [id for id in test.ids if test.table.loc[id, "stratum"] == "fluorescence-256x256"]
+    return [test[id].image for id in ids[:IMAGES]]
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("weights", ["torchscript", "onnx"])
 @pytest.mark.parametrize("name", ["stardist-dsb2018", FOREIGN])
 def test_the_network_is_what_costs(
-    name: str, weights: str, images: list[xr.DataArray], mirror: Path, record: Callable[..., None]
+    name: str, weights: str, device: str, images: list[xr.DataArray], mirror: Path, record: Callable[..., None]
 ) -> None:
+    if device == "cuda" and weights == "onnx" and "CUDAExecutionProvider" not in ort.get_available_providers():
+        pytest.skip("this build of ONNX Runtime has no CUDA")
     path = mirror / "packages" / f"{name}.zip" if name == FOREIGN else find_package(name)
     package = open_package(path)
     if not package.input.sizes[0].step:
         images = [image.pad(y=(128, 128), x=(128, 128), mode="reflect") for image in images]
-    model = Model(package, weights=weights)
+    model = Model(package, weights=weights, device=device)
     tiles = _tiles(model, images)
-    bare = _bare(package.read_weights(weights), weights)
-    pipeline = _core_pipeline(path, weights)
-    with ModelProcess(path, weights=weights, device="cpu", time_limit_s=60) as process:
+    bare = _bare(package.read_weights(weights), weights, device)
+    pipeline = _core_pipeline(path, weights, device)
+    with ModelProcess(path, weights=weights, device=device, time_limit_s=120) as process:
         ways = {
             "bare": lambda: [bare(tile) for tile in tiles],
             "maps": lambda: [model.maps(image) for image in images],
@@ -69,7 +84,7 @@ def test_the_network_is_what_costs(
             "core": lambda: [_core_maps(pipeline, image, padding=False) for image in images],
         }
         for ours, theirs in zip(ways["maps"](), ways["core"](), strict=True):
-            np.testing.assert_allclose(ours, theirs, atol=1e-5)
+            np.testing.assert_allclose(ours, theirs, atol=1e-5 if device == "cpu" else 2e-3)
         seconds = _interleaved(ways, rounds=ROUNDS)
     if package.input.sizes[0].step or weights != "onnx":  # ONNX of one fixed size fails on core's padding
         seconds["core_padded"] = _of_a_few(lambda image: _core_maps(pipeline, image, padding=True), images)
@@ -84,7 +99,9 @@ def test_the_network_is_what_costs(
         },
     }
     told["load_average"] = round(os.getloadavg()[0], 1)
-    record(f"predict-{name}-{weights}", images=len(images), rounds=ROUNDS, threads=THREADS, **told)
+    place = "" if device == "cpu" else f"-{device}"
+    card = {} if device == "cpu" else {"gpu": torch.cuda.get_device_name(), "together": model.together}
+    record(f"predict-{name}-{weights}{place}", images=len(images), rounds=ROUNDS, threads=THREADS, **card, **told)
 
 
 def _interleaved(ways: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
@@ -123,34 +140,24 @@ def _tiles(model: Model, images: Sequence[xr.DataArray]) -> list[Tile]:
     return seen
 
 
-def _bare(weights: bytes, weights_format: str) -> Callable[[Tile], object]:
-    import io
-
+def _bare(weights: bytes, weights_format: str, device: str) -> Callable[[Tile], object]:
     if weights_format == "torchscript":
-        import torch
-
-        module = torch.jit.load(io.BytesIO(weights)).eval()
+        module = torch.jit.load(io.BytesIO(weights), map_location=device).eval()
 
         def run(tile: Tile) -> object:
             with torch.inference_mode():
-                return module(torch.from_numpy(tile)).numpy()
+                return module(torch.from_numpy(tile).to(device)).cpu().numpy()
 
         return run
-    import onnxruntime as ort
-
-    session = ort.InferenceSession(weights, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(weights, providers=[PROVIDERS[device]])
     name = session.get_inputs()[0].name
     return lambda tile: session.run(None, {name: tile})[0]
 
 
-def _core_pipeline(path: Path, weights: str) -> Any:
-    import loguru
-    from bioimageio.core import create_prediction_pipeline
-    from bioimageio.spec import load_model_description
-
+def _core_pipeline(path: Path, weights: str, device: str) -> Any:
     loguru.logger.disable("bioimageio")
     formats = {"torchscript": "torchscript", "onnx": "onnx"}
-    devices = ["cpu"] if weights == "torchscript" else ["CPUExecutionProvider"]
+    devices = [device if weights == "torchscript" else PROVIDERS[device]]
     description = load_model_description(path, format_version="latest", perform_io_checks=False)
     pipeline = create_prediction_pipeline(description, weight_format=formats[weights], devices=devices)
     pipeline.load()
@@ -158,8 +165,6 @@ def _core_pipeline(path: Path, weights: str) -> Any:
 
 
 def _core_sample(pipeline: Any, image: xr.DataArray) -> Any:
-    from bioimageio.core.digest_spec import create_sample_for_model
-
     (tensor,) = pipeline.model_description.inputs
     array = image.values[None, None]
     if image.dtype != np.float32:
@@ -176,7 +181,5 @@ def _core_maps(pipeline: Any, image: xr.DataArray, *, padding: bool) -> NDArray[
 
 
 def _core_predict(pipeline: Any, image: xr.DataArray) -> object:
-    from bioimageio.core import predict
-
     (tensor,) = pipeline.model_description.inputs
     return predict(model=pipeline, inputs={str(tensor.id): image.values[None, None].astype(np.float32)})

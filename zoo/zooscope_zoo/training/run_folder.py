@@ -43,7 +43,8 @@ class RunFolder:
         normalisation: Normalisation | None = None,
     ) -> None:
         """Write what the run is made from; `started_from` is a model, and the data that it has seen."""
-        about: dict[str, Any] = {"data": data, "environment": {**environment(), "cores": os.cpu_count()}}
+        gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
+        about: dict[str, Any] = {"data": data, "environment": {**environment(), "cores": os.cpu_count(), **gpu}}
         if started_from:
             about["started_from"] = started_from
         if normalisation:
