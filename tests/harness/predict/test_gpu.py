@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
@@ -14,15 +15,23 @@ from zooscope.predict.process import ModelProcess
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
 
+ONNX_WITH_CUDA = pytest.param(
+    "onnx",
+    marks=pytest.mark.skipif(
+        "CUDAExecutionProvider" not in onnxruntime.get_available_providers(),
+        reason="this build of ONNX Runtime has no CUDA",
+    ),
+)
 
-@pytest.mark.parametrize("weights", ["torchscript", "onnx"])
+
+@pytest.mark.parametrize("weights", ["torchscript", ONNX_WITH_CUDA])
 def test_maps_on_the_gpu_equal_those_on_the_cpu(demo: Dataset, weights: str) -> None:
     cpu, gpu = (zooscope.load_model("nuclei-tiny", weights=weights, device=device) for device in ("cpu", "cuda"))
     for sample in demo:
         np.testing.assert_allclose(gpu.maps(sample.image), cpu.maps(sample.image), atol=2e-3)
 
 
-@pytest.mark.parametrize("weights", ["torchscript", "onnx"])
+@pytest.mark.parametrize("weights", ["torchscript", ONNX_WITH_CUDA])
 def test_images_together_on_the_gpu_equal_each_alone(demo: Dataset, weights: str) -> None:
     images = [s.image for s in demo if s.image.shape == (256, 256)]
     model = zooscope.load_model("nuclei-tiny", weights=weights, device="cuda")
