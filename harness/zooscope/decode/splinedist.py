@@ -1,5 +1,6 @@
 """splinedist: closed cubic B-splines, the best of each crowd kept, painted as labels."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,13 @@ SEARCH: dict[str, tuple[Any, ...]] = {
 SAMPLES = 8
 """Vertices of a painted contour to one control point."""
 
+CHUNK_PX = 2**20
+"""Pixels of the boxes of contours that are filled at once."""
+
 Array = NDArray[np.floating[Any]]
+Places = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+Box = tuple[slice, slice]
 
 
 def decode(
@@ -73,49 +80,56 @@ def spline_basis(samples: int, control_points: int) -> NDArray[np.float32]:
     return np.where(away < 1, near, far).astype(np.float32)
 
 
-def _suppressed(
-    contours: Array, shape: tuple[int, int], threshold: float
-) -> list[tuple[int, tuple[slice, slice], NDArray[np.bool_]]]:
+def _suppressed(contours: Array, shape: tuple[int, int], threshold: float) -> list[tuple[int, Box, Mask]]:
     """Index, box and mask of those contours (n, 2, vertices) that no earlier kept one overlaps by more."""
     low = np.clip(np.ceil(contours.min(2)), 0, shape).astype(int)
     high = np.clip(np.floor(contours.max(2)) + 1, low, shape).astype(int)
-    kept: list[int] = []
-    masks: list[NDArray[np.bool_]] = []
-    for index, contour in enumerate(contours):
-        mask = _filled(contour, low[index], high[index])
+    masks: dict[int, Mask] = {}
+    kept = np.zeros(len(contours), bool)
+    for index, mask in enumerate(_filled(contours, low, high)):
         area = np.count_nonzero(mask)
-        near = np.flatnonzero(((low[kept] < high[index]) & (high[kept] > low[index])).all(1))
-        for other in near:
-            top = np.maximum(low[index], low[kept[other]])
-            bottom = np.minimum(high[index], high[kept[other]])
-            parts = (
-                part[_box(top - at, bottom - at)] for part, at in ((mask, low[index]), (masks[other], low[kept[other]]))
-            )
-            smaller = min(area, np.count_nonzero(masks[other]))
-            if np.count_nonzero(np.logical_and(*parts)) > threshold * smaller:
+        for other in np.flatnonzero(kept & ((low < high[index]) & (high > low[index])).all(1)):
+            top, bottom = np.maximum(low[index], low[other]), np.minimum(high[index], high[other])
+            own, its = mask[_box(top - low[index], bottom - low[index])], masks[other]
+            both = own & its[_box(top - low[other], bottom - low[other])]
+            if np.count_nonzero(both) > threshold * min(area, np.count_nonzero(its)):
                 break
         else:
-            if area:
-                kept.append(index)
-                masks.append(mask)
-    return [(index, _box(low[index], high[index]), mask) for index, mask in zip(kept, masks, strict=True)]
+            kept[index] = area > 0
+            masks[index] = mask
+    return [(index, _box(low[index], high[index]), masks[index]) for index in np.flatnonzero(kept).tolist()]
 
 
-def _box(low: NDArray[np.int64], high: NDArray[np.int64]) -> tuple[slice, slice]:
+def _box(low: Places, high: Places) -> Box:
     return slice(low[0], high[0]), slice(low[1], high[1])
 
 
-def _filled(contour: Array, low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Pixels of a box whose middles a closed polygon (2, vertices) winds around.
+def _filled(contours: Array, low: Places, high: Places) -> Iterator[Mask]:
+    """Of each closed polygon (n, 2, vertices) those pixels in its box whose middles it winds around.
 
-    Along a row the winding number changes where the polygon crosses it: by one up or down, as the edge leads.
+    Along a row the winding number changes where the polygon crosses it, by one up or down as the edge leads, and is 0
+    again at the end: so the rows of many polygons can stand in one line that is summed up once.
     """
-    height, width = high - low
-    (y, x), (y_next, x_next) = contour, np.roll(contour, -1, axis=1)
-    rows = np.arange(low[0], high[0])[:, None]
-    row, edge = np.nonzero((y <= rows) != (y_next <= rows))
-    along = (row + low[0] - y[edge]) / (y_next[edge] - y[edge])
-    column = np.clip(np.ceil(x[edge] + along * (x_next[edge] - x[edge])) - low[1], 0, width).astype(int)
-    turns = np.where(y[edge] < y_next[edge], 1, -1)
-    changes = np.bincount(row * (width + 1) + column, turns, minlength=height * (width + 1))
-    return changes.reshape(height, width + 1).cumsum(1)[:, :width] != 0
+    height, width = (high - low).T
+    size = height * (width + 1)  # what is crossed beyond the box counts in the last column
+    ends = size.cumsum()
+    for chunk in np.split(np.arange(len(size)), np.flatnonzero(np.diff(ends // CHUNK_PX)) + 1):
+        y, x = np.moveaxis(contours[chunk], 1, 0)
+        y_next, x_next = np.roll(y, -1, axis=1), np.roll(x, -1, axis=1)
+        first, last = (
+            np.clip(np.ceil(bound(y, y_next)).astype(int), low[chunk, :1], high[chunk, :1])
+            for bound in (np.minimum, np.maximum)
+        )
+        polygon, edge = np.nonzero(last > first)
+        rows = (last - first)[polygon, edge]
+        polygon, edge = np.repeat(polygon, rows), np.repeat(edge, rows)
+        row = first[polygon, edge] + np.arange(len(polygon)) - np.repeat(rows.cumsum() - rows, rows)
+        along = (row - y[polygon, edge]) / (y_next - y)[polygon, edge]
+        column = np.ceil(x[polygon, edge] + along * (x_next - x)[polygon, edge]) - low[chunk, 1][polygon]
+        begins = (ends - size)[chunk] - (ends - size)[chunk[:1]]
+        at = begins[polygon] + (row - low[chunk, 0][polygon]) * (width[chunk] + 1)[polygon]
+        at += np.clip(column, 0, width[chunk][polygon]).astype(int)
+        turns = np.where(y_next > y, 1, -1)[polygon, edge]
+        inside = np.bincount(at, turns, minlength=size[chunk].sum()).cumsum() != 0
+        for begin, lines, columns in zip(begins, height[chunk], width[chunk] + 1, strict=True):
+            yield inside[begin : begin + lines * columns].reshape(lines, columns)[:, :-1]
