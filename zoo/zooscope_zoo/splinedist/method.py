@@ -40,7 +40,7 @@ class SplineDist:
     curve_note = ""
     config = SplineDistConfig
     architecture = ("zooscope_zoo.nn.unet", "zooscope_zoo.nn.grid_unet", "zooscope_zoo.splinedist.network")
-    small = ("network.width=8", "network.depth=2", "network.features=16", "training.steps=800")
+    small = ("network.width=8", "network.depth=2", "network.features=16", "training.steps=1200")
 
     def network(self, config: SplineDistConfig) -> nn.Module:
         """A new network."""
