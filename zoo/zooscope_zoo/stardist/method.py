@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from zooscope.sample import Task
 from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod, count_parameters
-from zooscope_zoo.nn.unet import unet_field_px
+from zooscope_zoo.nn.grid_unet import grid_unet_field_px
 from zooscope_zoo.stardist.network import StarDistNetwork
 
 
@@ -35,7 +35,7 @@ class StarDist:
     keeps: Keeps = "best"
     curve_note = ""
     config = StarDistConfig
-    architecture = ("zooscope_zoo.nn.unet", "zooscope_zoo.stardist.network")
+    architecture = ("zooscope_zoo.nn.unet", "zooscope_zoo.nn.grid_unet", "zooscope_zoo.stardist.network")
     small = ("network.width=8", "network.depth=2", "network.features=16", "training.steps=800")
 
     def network(self, config: StarDistConfig) -> nn.Module:
@@ -96,9 +96,8 @@ class StarDist:
         return ("probability", *(f"ray_{number}" for number in range(config.rays)))
 
     def describe(self, config: StarDistConfig) -> Description:
-        """The U-Net's field at the grid, widened by the stem and the feature layer."""
-        stem = 5 * (config.grid - 1)
-        field = stem + config.grid * (unet_field_px(depth=config.depth) + 2)
+        """The body's field."""
+        field = grid_unet_field_px(grid=config.grid, depth=config.depth)
         purpose = "roundish (star-convex) objects such as nuclei, also where they touch"
         return Description(purpose, field, count_parameters(self.network(config)))
 

@@ -1,15 +1,14 @@
 """StarDist's network: a U-Net, a feature layer, and heads for probability and ray distances."""
 
 import torch
-from torch import nn
 
-from zooscope_zoo.nn.unet import ConvBlock, UNet
+from zooscope_zoo.nn.grid_unet import GridUNet
 
 
-class StarDistNetwork(nn.Module):
+class StarDistNetwork(GridUNet):
     """(b, channels, y, x) -> (b, 1 + rays, y / grid, x / grid): object probability, then distances in pixels.
 
-    `grid` 2 puts two convolutions and a pooling before the U-Net. y and x are multiples of grid * 2**depth.
+    y and x are multiples of grid * 2**depth.
     """
 
     def __init__(
@@ -23,20 +22,9 @@ class StarDistNetwork(nn.Module):
         features: int = 128,
         norm: bool = True,
     ) -> None:
-        super().__init__()
-        stem: list[nn.Module] = []
-        inputs = channels
-        for _ in range(grid.bit_length() - 1):
-            stem += [ConvBlock(inputs, width, width, norm=norm), nn.MaxPool2d(2)]
-            inputs = width
-        self.stem = nn.Sequential(*stem)
-        self.unet = UNet(inputs, width=width, depth=depth, norm=norm)
-        self.features = ConvBlock(width, features, norm=norm)
-        self.heads = nn.Conv2d(features, 1 + rays, 1)
-
-    def logits(self, x: torch.Tensor) -> torch.Tensor:
-        """Probability before the sigmoid, then distances as they come."""
-        return self.heads(self.features(self.unet(self.stem(x))))
+        super().__init__(
+            1 + rays, channels=channels, grid=grid, width=width, depth=depth, features=features, norm=norm
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Probability from 0 to 1, then distances of at least 0.001 px."""
