@@ -1,6 +1,6 @@
 """Method: what the training loop and the packaging need to know of a trainable method, and nothing else."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from zooscope.data import Dataset
 from zooscope.sample import Task
+from zooscope_zoo.training.normalisation import Normalisation
 
 Keeps = Literal["best", "last"]
 """Which weights become the package: those of the lowest validation loss, or the last."""
@@ -139,6 +141,27 @@ class RestorationMethod(Method, Protocol):
     @property
     def centred(self) -> bool:
         """Whether the training images' mean becomes zero; else zero stays zero, as what counts photons wants it."""
+        ...
+
+    def intensities(self, config: Any) -> int:
+        """How many of its maps, from the first, are intensities; the others are deviations, whose zero is nothing."""
+        ...
+
+    def further_maps(self, config: Any) -> str:
+        """What the maps beyond the image's channels are, as a sentence of the package's card; empty without any."""
+        ...
+
+    def measured(
+        self,
+        config: Any,
+        data: Sequence[tuple[Dataset, Sequence[str]]],
+        normalisation: Normalisation,
+        *,
+        say: Callable[[str], None],
+    ) -> Mapping[str, Tensor]:
+        """What the network holds that is not learned but measured before the first step (a noise model), by its name
+        in the state dict; `data` are the data sets with the ids to train on.
+        """
         ...
 
 

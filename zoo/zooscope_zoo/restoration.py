@@ -1,14 +1,17 @@
 """What methods that restore images have in common, and those among them whose network is a `Denoiser`."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Literal, TypeVar
 
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
+from zooscope.data import Dataset
 from zooscope.sample import Task
 from zooscope_zoo.method import Description, Keeps, NetworkConfig, count_parameters
 from zooscope_zoo.nn.denoiser import Denoiser, denoiser_field_px
+from zooscope_zoo.training.normalisation import Normalisation
 
 Config = TypeVar("Config", bound=NetworkConfig)
 
@@ -29,6 +32,25 @@ class Restoration(ABC, Generic[Config]):
     @abstractmethod
     def field_px(self, config: Config) -> int:
         """Edge of the receptive field, in pixels."""
+
+    def intensities(self, config: Config) -> int:
+        """The image's channels."""
+        return config.channels
+
+    def further_maps(self, config: Config) -> str:
+        """There are none."""
+        return ""
+
+    def measured(
+        self,
+        config: Config,
+        data: Sequence[tuple[Dataset, Sequence[str]]],
+        normalisation: Normalisation,
+        *,
+        say: Callable[[str], None],
+    ) -> Mapping[str, Tensor]:
+        """Nothing: all is learned."""
+        return {}
 
     def grid(self, config: Config) -> int:
         """The restored image has the image's size."""

@@ -1,19 +1,22 @@
 """`train`: from a method's id and data sets to a run's folder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from zooscope import plugins
-from zooscope.data import load_dataset
+from zooscope.data import Dataset, load_dataset
 from zooscope.data.card import card_ids
 from zooscope.errors import UsageError
 from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.start import find_start
 from zooscope_zoo.training.config import RunConfig, make_config
 from zooscope_zoo.training.curves import History
+from zooscope_zoo.training.images import split_samples
 from zooscope_zoo.training.loop import train as run_loop
-from zooscope_zoo.training.material import prepare
+from zooscope_zoo.training.material import Material, prepare
 from zooscope_zoo.training.run_folder import RunFolder
 
 
@@ -65,6 +68,7 @@ def train(
     material = prepare(method, config, network_config, loaded, say=say, progress=progress)
     if folder.started:
         folder.refuse_other_data(material.about)
+    measured = {} if folder.has_state else _measured(method, config, network_config, loaded, material, say)
     processes.wait_for_everyone()  # until each has seen whether a training began here
     if first and not folder.started:
         told = {"model": init, "data": start.data} if start else None
@@ -85,6 +89,7 @@ def train(
             material.validation,
             folder,
             start=weights,
+            measured=measured,
             progress=progress,
         )
     except KeyboardInterrupt:
@@ -99,6 +104,16 @@ def settled(name: str | Path) -> str:
     """A data set's name that means the same from any folder: a folder's or a card's path made absolute, or an id."""
     path = Path(name)
     return str(path.resolve()) if path.exists() and (isinstance(name, Path) or name not in card_ids()) else str(name)
+
+
+def _measured(
+    method: Any, config: RunConfig, settings: NetworkConfig, data: Sequence[Dataset], material: Material, say: Any
+) -> Mapping[str, Tensor]:
+    """What a method that restores images measures of them before it learns."""
+    if material.normalisation is None:
+        return {}
+    parts = [(item, split_samples(item, strata=config.training.strata)[0]) for item in data]
+    return method.measured(settings, parts, material.normalisation, say=say)
 
 
 def _silent(line: str) -> None:

@@ -56,5 +56,12 @@ class CARE(DenoiserMethod[CAREConfig]):
         names = super().map_names(config)
         return (*names, *(f"scale_{name}" for name in names)) if config.probabilistic else names
 
+    def further_maps(self, config: CAREConfig) -> str:
+        """The scales."""
+        return (
+            "the scale of a Laplace distribution around each pixel's value, in the same units: half of the true values "
+            "lie within 0.69 of it if the network judges itself well"
+        )
+
 
 METHOD: RestorationMethod = CARE()

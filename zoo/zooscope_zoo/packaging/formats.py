@@ -27,7 +27,7 @@ class Formats:
     sample, raw, ready : the example image, its part (1, c, y, x) that is the test input, and that part normalised.
     channels_last : the maps are (1, y, x, c) instead of (1, c, y, x).
     tta : they are the mean over the image's flips and rotations.
-    normalisation : of images that are restored, which the package undoes.
+    normalisation : of images that are restored, which the package undoes. intensities : maps that have their zero.
     """
 
     architecture: Architecture
@@ -39,6 +39,7 @@ class Formats:
     channels_last: bool
     tta: bool
     normalisation: Normalisation | None = None
+    intensities: int | None = None
 
     @cached_property
     def maps(self) -> NDArray[np.float32]:
@@ -48,7 +49,7 @@ class Formats:
     @property
     def output(self) -> NDArray[np.float32]:
         """The package's answer to the test input: the maps, in the images' units where those are restored."""
-        return self.normalisation.undone(self.maps) if self.normalisation else self.maps
+        return self.normalisation.undone(self.maps, intensities=self.intensities) if self.normalisation else self.maps
 
     @cached_property
     def onnx_maps(self) -> NDArray[np.float32]:
@@ -69,4 +70,6 @@ def make_formats(trained: Trained, *, channels_last: bool = False, tta: bool = F
     raw = example_input(sample, trained)
     ready = example_ready(raw, trained)
     parity = prove_parity(files, code, ready, sizes=trained.sizes)
-    return Formats(code, files, sample, raw, ready, tuple(parity), channels_last, tta, trained.normalisation)
+    return Formats(
+        code, files, sample, raw, ready, tuple(parity), channels_last, tta, trained.normalisation, trained.intensities
+    )

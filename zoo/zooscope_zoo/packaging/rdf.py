@@ -117,7 +117,7 @@ def _undoing(trained: Trained, maps: int) -> dict[str, Any]:
     """What brings restored images back into their own units."""
     if trained.normalisation is None:
         return {}
-    gain, offset = trained.normalisation.gain_and_offset(maps)
+    gain, offset = trained.normalisation.gain_and_offset(maps, intensities=trained.intensities)
     kwargs = {"gain": gain, "offset": offset, "axis": "channel"} if maps > 1 else {"gain": gain[0], "offset": offset[0]}
     return {"postprocessing": [{"id": "scale_linear", "kwargs": kwargs}]}
 

@@ -1,6 +1,7 @@
 """The model card's parts that only packages have which restore images."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from zooscope.metrics import find_metric
 from zooscope_zoo.packaging.measured import Measured
@@ -18,11 +19,8 @@ def output(trained: Trained, names: Sequence[str], *, tta: bool) -> str:
     if tta:
         text += " It is the mean over the image's eight flips and rotations (test-time augmentation)."
     if len(names) > channels:
-        text += (
-            f" Further channels: {', '.join(names[channels:])}, the scale of a Laplace distribution around each "
-            "pixel's value, in the same units: half of the true values lie within 0.69 of it if the network judges "
-            "itself well."
-        )
+        method: Any = trained.method
+        text += f" Further channels: {', '.join(names[channels:])}, {method.further_maps(trained.settings)}."
     return text
 
 

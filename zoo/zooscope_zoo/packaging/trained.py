@@ -55,6 +55,12 @@ class Trained:
         return [str(item["dataset"]) for item in self.data]
 
     @property
+    def intensities(self) -> int | None:
+        """How many of the maps are intensities, of a method that restores images."""
+        method: Any = self.method
+        return method.intensities(self.settings) if self.normalisation else None
+
+    @property
     def sizes(self) -> AxisSize:
         """Lengths of y and of x that the package takes: more than two halos, in steps of what the network needs."""
         step = self.method.multiple_px(self.settings)

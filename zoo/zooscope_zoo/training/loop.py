@@ -41,12 +41,13 @@ def train(
     folder: RunFolder,
     *,
     start: Mapping[str, Tensor] | None = None,
+    measured: Mapping[str, Tensor] | None = None,
     progress: bool = True,
 ) -> History:
     """Train from the folder's last state, or from `start` weights, or from the seed; return the losses.
 
-    Best weights are those of the lowest validation loss. On several GPUs (torchrun) each process draws its own
-    patches and gradients are averaged.
+    `measured` are tensors of the network that come from the data and are not learned. Best weights are those of the
+    lowest validation loss. On several GPUs (torchrun) each process draws its own patches and gradients are averaged.
 
     Raises
     ------
@@ -64,6 +65,7 @@ def train(
     network: Any = method.network(network_config)
     if start is not None:
         network.load_state_dict(start)
+    network.load_state_dict(measured or {}, strict=False)
     state = folder.read_state()
     if state:
         network.load_state_dict(state["network"])

@@ -27,15 +27,21 @@ class Normalisation:
         """(c, y, x) as the network gives it."""
         return _scaled(target, self.target_mean, self.target_std)
 
-    def undone(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Maps (b, c, y, x) of a network in the targets' units; maps beyond the image's channels are deviations."""
-        gain, offset = (np.array(values, np.float32)[:, None, None] for values in self.gain_and_offset(maps.shape[1]))
+    def undone(self, maps: NDArray[np.float32], *, intensities: int | None = None) -> NDArray[np.float32]:
+        """Maps (b, c, y, x) of a network in the targets' units; see `gain_and_offset`."""
+        figures = self.gain_and_offset(maps.shape[1], intensities=intensities)
+        gain, offset = (np.array(values, np.float32)[:, None, None] for values in figures)
         return (maps * gain + offset).astype(np.float32)
 
-    def gain_and_offset(self, count: int) -> tuple[list[float], list[float]]:
-        """What undoes it, for each of so many maps."""
-        times = count // len(self.target_std)
-        return [*self.target_std] * times, [*self.target_mean, *[0.0] * (count - len(self.target_mean))]
+    def gain_and_offset(self, count: int, *, intensities: int | None = None) -> tuple[list[float], list[float]]:
+        """What undoes it, for each of so many maps, which are all channels of an image in turn.
+
+        Of those beyond `intensities` (by default the image's channels) zero stays zero: they are deviations.
+        """
+        channels = len(self.target_std)
+        intensities = intensities or channels
+        means = [*self.target_mean] * (intensities // channels)
+        return [*self.target_std] * (count // channels), [*means, *[0.0] * (count - intensities)]
 
     def as_json(self) -> dict[str, list[float]]:
         """For a run's `about.json`."""

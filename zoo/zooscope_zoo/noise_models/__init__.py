@@ -1,0 +1,1 @@
+"""Noise models as things of their own: fitted, saved, checked, plotted."""
