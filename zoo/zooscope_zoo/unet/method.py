@@ -6,12 +6,12 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from skimage.segmentation import find_boundaries
 from torch import Tensor, nn
 
 from zooscope.sample import Task
 from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod, count_parameters
 from zooscope_zoo.nn.unet import unet_field_px
+from zooscope_zoo.training.boundary import inner_boundary
 from zooscope_zoo.training.losses import dice_loss
 from zooscope_zoo.unet.network import UNetNetwork
 from zooscope_zoo.unet.weightmap import part_touching, weight_map
@@ -79,7 +79,7 @@ class UNetMethod:
         foreground = (_apart(labels, config) > 0).astype(np.float32)
         if config.output == "foreground":
             return np.concatenate([foreground[None], planes])
-        boundary = find_boundaries(labels, mode="inner", connectivity=2).astype(np.float32)
+        boundary = inner_boundary(labels).astype(np.float32)
         if config.output == "three-classes":
             return (foreground + boundary)[None]
         return np.concatenate([foreground[None], boundary[None], planes])
