@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from skimage.segmentation import find_boundaries
 from torch import Tensor, nn
 
 from zooscope.sample import Task
 from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod, count_parameters
 from zooscope_zoo.nn.unet import unet_field_px
+from zooscope_zoo.training.boundary import inner_boundary
 from zooscope_zoo.training.losses import dice_loss
 from zooscope_zoo.unet_watershed.distance import relative_distance
 from zooscope_zoo.unet_watershed.network import UNetWatershedNetwork
@@ -61,7 +61,7 @@ class UNetWatershed:
         self, labels: NDArray[np.int32], planes: NDArray[np.float32], config: UNetWatershedConfig
     ) -> NDArray[np.float32]:
         """Foreground, boundary (two pixels wide between objects, one towards the background), distance."""
-        boundary = find_boundaries(labels, mode="inner", connectivity=2)
+        boundary = inner_boundary(labels)
         return np.stack([labels > 0, boundary, planes[0]]).astype(np.float32)
 
     def terms(self, network: Any, images: Tensor, targets: Tensor, config: UNetWatershedConfig) -> Mapping[str, Tensor]:
