@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zooscope.data import load_dataset
-from zooscope_zoo.noise2void.masking import blind_spots
+from zooscope_zoo.training.blind_spots import blind_spots
 
 
 @pytest.fixture
