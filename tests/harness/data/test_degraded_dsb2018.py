@@ -1,4 +1,4 @@
-"""dsb2018-noisy, dsb2018-blurred and dsb2018-noise20, on an archive of demo images in the source's layout and on the real one."""
+"""dsb2018-noisy, -blurred and -noise20, on an archive of demo images in the source's layout and on the real one."""
 
 import csv
 import zipfile
