@@ -62,7 +62,7 @@ def _objects(
         if item.card.task is not Task.INSTANCE_SEGMENTATION:
             raise UsageError(f"data set '{item.card.id}' is of {item.card.task}; {method.id} learns to find objects")
     wanted = config.training.labelled
-    unlabelled = isinstance(method, LearnsUnlabelled) and method.takes_unlabelled(settings)
+    unlabelled = _takes_unlabelled(method, settings)
     both: tuple[list[TrainingImage], list[TrainingImage]] = ([], [])
     about: list[dict[str, Any]] = []
     for item in data:
@@ -120,6 +120,10 @@ def _restoration(
         RestorationPatches(found, teacher, normalisation, config.training, config.augment) for found in both
     )
     return Material(training, validation, about, normalisation)
+
+
+def _takes_unlabelled(method: object, settings: NetworkConfig) -> bool:
+    return isinstance(method, LearnsUnlabelled) and method.takes_unlabelled(settings)
 
 
 def _about(data: Dataset, config: RunConfig, train_ids: list[str], validation_ids: list[str]) -> dict[str, Any]:
