@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,18 @@ class ObjectMethod(Method, Protocol):
         """The terms, from what the network's `logits` gave."""
         ...
 
+
+@runtime_checkable
+class LearnsUnlabelled(Protocol):
+    """An ObjectMethod that also learns from images without labels: there every pixel of its labels is UNLABELLED."""
+
+    def takes_unlabelled(self, config: Any) -> bool:
+        """Whether it does so under these settings."""
+        ...
+
+
+UNLABELLED = -1
+"""In a label image: what is there nobody has said."""
 
 Teacher = Literal["clean", "noisy", "itself"]
 """What a restoration's target is: the clean image, another noisy image of the same scene, or the noisy image itself."""

@@ -1,4 +1,4 @@
-"""What a card does to clean images to have something to restore: scale, blur, noise."""
+"""What a card does to clean images: scale, blur, noise; to have something to restore, or to find objects in."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +7,7 @@ from zooscope.data.blur import blurred
 from zooscope.data.card import Card
 from zooscope.data.noise import add_noise
 from zooscope.data.scale import scaled
-from zooscope.sample import Sample, as_image
+from zooscope.sample import Sample, Task, as_image
 
 
 def degrade(sample: Sample, card: Card) -> Iterator[Sample]:
@@ -15,12 +15,12 @@ def degrade(sample: Sample, card: Card) -> Iterator[Sample]:
 
     Parameters
     ----------
-    sample : its target is the clean image, (y, x).
+    sample : for restoration its target is the clean image, (y, x); else its image is.
 
     Returns
     -------
-    Samples whose target is the clean image, scaled, and whose image is float32. Of several levels each has its name as
-    stratum, and the id `<id>-<level>`. The id is the seed of the noise.
+    Samples whose image is float32, and whose target is the clean image, scaled, or stays where objects are the target.
+    Of several levels each has its name as stratum, and the id `<id>-<level>`. The id is the seed of the noise.
     """
     wanted = [(f"{sample.id}-{name}", name, noise) for name, noise in card.levels.items()]
     if card.noise:
@@ -28,8 +28,10 @@ def degrade(sample: Sample, card: Card) -> Iterator[Sample]:
     if not wanted:
         yield sample
         return
-    clean = scaled(sample.target, card.scale) if card.scale else sample.target
+    restores = card.task is Task.RESTORATION
+    clean = sample.target if restores else sample.image.values
+    clean = scaled(clean, card.scale) if card.scale else clean
     light = blurred(clean, card.blur) if card.blur else clean
     for id, stratum, noise in wanted:
         noisy = as_image(add_noise(light, noise, seed=id), axes="yx", source=id)
-        yield replace(sample, id=id, stratum=stratum, image=noisy, target=clean)
+        yield replace(sample, id=id, stratum=stratum, image=noisy, target=clean if restores else sample.target)

@@ -1,4 +1,4 @@
-"""dsb2018-noisy and dsb2018-blurred, on an archive of demo images in the source's layout and on the real one."""
+"""dsb2018-noisy, -blurred and -noise20, on an archive of demo images in the source's layout and on the real one."""
 
 import csv
 import zipfile
@@ -19,6 +19,7 @@ from zooscope.data.fetch import fetch
 from zooscope.data.readers import read
 from zooscope.data.scale import scaled
 from zooscope.errors import DataError
+from zooscope.sample import Task
 
 LEVELS = {"photons-05": 5, "photons-10": 10, "photons-20": 20}
 
@@ -40,10 +41,12 @@ def of_demo_images(tmp_path: Path, fresh_cache: Path, monkeypatch: pytest.Monkey
         (tmp_path / "mirror" / "dsb2018").mkdir(parents=True)
         with zipfile.ZipFile(tmp_path / "mirror" / "dsb2018" / load_card(card).sources[0].file, "w") as archive:
             for sample in demo:
-                image = sample.image.values
+                image, folder = sample.image.values, f"x/stage1_train/{sample.id}"
                 colour = np.stack([image] * 3, axis=-1) if image.ndim == 2 else image
-                archive.writestr(f"x/stage1_train/{sample.id}/images/{sample.id}.png", imagecodecs.png_encode(colour))
-                archive.writestr(f"x/stage1_train/{sample.id}/masks/1.png", imagecodecs.png_encode(image))
+                archive.writestr(f"{folder}/images/{sample.id}.png", imagecodecs.png_encode(colour))
+                for label in range(1, int(sample.target.max()) + 1):
+                    mask = np.where(sample.target == label, 255, 0).astype(np.uint8)
+                    archive.writestr(f"{folder}/masks/{label:03d}.png", imagecodecs.png_encode(mask))
         return load_dataset(str(card), progress=False)
 
     return load
@@ -94,8 +97,28 @@ def test_a_blurred_image_is_the_clean_one_through_the_cards_psf_and_noise(of_dem
         assert (sample.image.values - sample.target).var() > noise.var()
 
 
+def test_objects_are_labelled_in_noise_of_20_grey_levels(of_demo_images: LoadOfDemo, demo: Dataset):
+    data = of_demo_images("dsb2018-noise20")
+    assert data.card.task is Task.INSTANCE_SEGMENTATION
+    assert data.ids == [id for id in demo.ids if demo.table["stratum"][id].startswith("fluorescence-")]
+    for sample in data:
+        clean = scaled(demo[sample.id].image.values, data.card.scale)
+        noise = sample.image.values - clean
+        assert (noise.mean(), noise.std()) == (pytest.approx(0, abs=0.5), pytest.approx(20, rel=0.02))
+        assert abs(np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]) < 0.02
+        assert np.percentile(clean, 99.9) == pytest.approx(100, abs=0.1)
+        inside = sample.target > 0
+        assert sample.target.dtype == np.int32
+        assert clean[inside].mean() > clean[~inside].mean(), "the labels lie on the nuclei"
+
+
 @pytest.mark.parametrize(
-    ("id", "digest"), [("dsb2018-noisy", "48dd4a41ca827d93"), ("dsb2018-blurred", "888cfc0e705b30ff")]
+    ("id", "digest"),
+    [
+        ("dsb2018-noisy", "48dd4a41ca827d93"),
+        ("dsb2018-blurred", "888cfc0e705b30ff"),
+        ("dsb2018-noise20", "229abc71c7fe4e18"),
+    ],
 )
 def test_the_bytes_are_the_same_on_every_machine(of_demo_images: LoadOfDemo, id: str, digest: str):
     assert of_demo_images(id).digest[:16] == digest
@@ -111,13 +134,20 @@ def test_a_card_says_noise_once(tmp_path: Path):
 
 def test_ids_lead_to_the_labels_of_dsb2018(dsb2018: Dataset):
     found = {}
-    for id in ("dsb2018-noisy", "dsb2018-blurred"):
+    for id in ("dsb2018-noisy", "dsb2018-blurred", "dsb2018-noise20"):
         card, beside = find_card(id)
         for sample, split in islice(read(card, fetch(card, progress=False), beside=beside, progress=False), 30):
             same = dsb2018[sample.id.partition("-")[0]]
             assert (sample.group, split) == (same.group, dsb2018.table["split"][same.id])
             assert sample.target.shape == same.target.shape
-            assert np.corrcoef(sample.target.ravel(), same.image.values.ravel())[0, 1] > 0.99999
+            if card.task is Task.RESTORATION:
+                assert np.corrcoef(sample.target.ravel(), same.image.values.ravel())[0, 1] > 0.99999
+            else:
+                np.testing.assert_array_equal(sample.target, same.target)
             found[id] = array_digest(sample.image.values)[:16]
-    pinned = {"dsb2018-noisy": "17b4e6d9e0d0bc81", "dsb2018-blurred": "4e4841ea6ce59f93"}
+    pinned = {
+        "dsb2018-noisy": "17b4e6d9e0d0bc81",
+        "dsb2018-blurred": "4e4841ea6ce59f93",
+        "dsb2018-noise20": "a2c9a8cb84c922b6",
+    }
     assert found == pinned, "the last of them, as when the cards' digests were taken"

@@ -7,9 +7,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from zooscope_zoo.method import Keeps, RestorationMethod, Teacher
-from zooscope_zoo.nn.blind_spots import blind_spots
+from zooscope_zoo.training.blind_spots import blind_spots
 from zooscope_zoo.nn.denoiser import Denoiser, denoiser_field_px
 from zooscope_zoo.restoration import DenoiserConfig, DenoiserMethod
+from zooscope_zoo.training.blind_spots import blind_spots
 
 MASKING = {"share", "radius_px", "replacement", "noise_axis", "noise_span_px"}
 """Settings that the loss takes and the network does not."""

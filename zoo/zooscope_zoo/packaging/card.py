@@ -88,7 +88,10 @@ def _training_data(trained: Trained) -> str:
 
 def _data_line(item: Mapping[str, Any]) -> str:
     strata = "" if item["strata"] == "*" else f", strata `{item['strata']}`"
-    images = f"{item['images']} images; " if "images" in item else ""  # a package does not tell how many
+    images = f"{item['images']} images" if "images" in item else ""  # a package does not tell how many
+    labelled = len(item.get("labelled", ()))
+    if images:
+        images += f", labels of {labelled} of them; " if 0 < labelled < item["images"] else "; "
     return (
         f"- `{item['dataset']}` version {item['version']}, splits {', '.join(item['splits'])}{strata}: "
         f"{images}licence {item['licence']}; content's digest `{item['digest'][:16]}`"

@@ -23,6 +23,9 @@ class TrainingConfig(BaseModel):
     learning_rate : reached after `warmup_steps`, then down a cosine to a hundredth at the last step.
     clip_norm : largest norm of the gradient.
     object_fraction : part of the patches that are drawn around an object, where there are objects.
+    labelled : of so many images of each data set, drawn by the seed, the labels are learned from; the others are left
+        out, or are learned from as images alone where a method can. None takes all.
+    labelled_fraction : part of the patches that are drawn from images with labels, where there are also others.
     fresh_noise : every patch gets noise of its own, where the data set's card says how its noise is made.
     strata : pattern of the strata to train and validate on, e.g. "fluorescence-*".
     precision : of the arithmetic; weights stay float32.
@@ -39,6 +42,8 @@ class TrainingConfig(BaseModel):
     weight_decay: float = Field(default=1e-4, ge=0)
     clip_norm: float = Field(default=5.0, gt=0)
     object_fraction: float = Field(default=0.9, ge=0, le=1)
+    labelled: int | None = Field(default=None, ge=1)
+    labelled_fraction: float = Field(default=0.5, gt=0, le=1)
     fresh_noise: bool = False
     validate_every: int = Field(default=200, ge=1)
     strata: str = "*"

@@ -2,8 +2,8 @@
 
 import fnmatch
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from zooscope.data import Dataset
 from zooscope.errors import DataError
 from zooscope.progress import track
 from zooscope.sample import Sample
+from zooscope_zoo.method import UNLABELLED
 
 PERCENTILES = (1.0, 99.8)
 """Images are scaled so that these become 0 and 1; packages do the same with `scale_range`."""
@@ -32,7 +33,7 @@ VALIDATION_SHARE = 0.15
 class TrainingImage:
     """`image` float32 (c, y, x) normalised; `labels` int32 (y, x); `planes` float32 (k, y, x) of the method.
 
-    `colour` tells whether it was RGB.
+    `colour` tells whether it was RGB; where it is not `labelled`, all its labels are UNLABELLED.
     """
 
     id: str
@@ -40,6 +41,7 @@ class TrainingImage:
     labels: NDArray[np.int32]
     planes: NDArray[np.float32]
     colour: bool = False
+    labelled: bool = True
 
     @cached_property
     def objects(self) -> list[tuple[int, tuple[slice, slice]]]:
@@ -86,10 +88,27 @@ def split_samples(dataset: Dataset, *, strata: str) -> tuple[list[str], list[str
     return [id for id, group in train if group not in held], [id for id, group in train if group in held]
 
 
+def draw_labelled(ids: Sequence[str], count: int, *, seed: int) -> list[str]:
+    """So many of the ids, sorted, by the hash of seed and id: the first ten are among the first twenty."""
+    drawn = sorted(ids, key=lambda id: hashlib.sha256(f"labelled:{seed}:{id}".encode()).hexdigest())
+    return sorted(drawn[:count])
+
+
 def load_images(
-    dataset: Dataset, ids: Sequence[str], *, channels: int, planes: Planes, label: str, progress: bool
+    dataset: Dataset,
+    ids: Sequence[str],
+    *,
+    channels: int,
+    planes: Planes,
+    label: str,
+    progress: bool,
+    labelled: Container[str] | None = None,
 ) -> list[TrainingImage]:
     """Decode, check and normalise images.
+
+    Parameters
+    ----------
+    labelled : ids of those whose labels are taken; None takes all.
 
     Raises
     ------
@@ -97,13 +116,16 @@ def load_images(
     """
     found: list[TrainingImage] = []
     for id in track(ids, f"loading {label} images", len(ids), show=progress):
-        found.append(_prepared(dataset[id], channels=channels, planes=planes))
+        sample = dataset[id]
+        if labelled is not None and id not in labelled:
+            sample = replace(sample, target=np.full_like(sample.target, UNLABELLED))
+        found.append(_prepared(sample, channels=channels, planes=planes))
         if psutil.virtual_memory().available < SPARE_BYTES:
             raise DataError(
                 f"data set '{dataset.card.id}': {len(found)} of its {len(ids)} {label} images fill this machine's "
                 "memory; crop or shrink them, or train on a part (training.strata)"
             )
-    if not any(item.labels.any() for item in found):
+    if not any(item.labels.any() for item in found if item.labelled):
         raise DataError(
             f"data set '{dataset.card.id}': none of its {len(found)} {label} images has an object in its mask"
         )
@@ -167,7 +189,8 @@ def _prepared(sample: Sample, *, channels: int, planes: Planes) -> TrainingImage
                 f"{PERCENTILES[1]:g}, which scale it, are the same); crop it to where something is, or leave it out"
             )
     labels = _few(sample.target)
-    return TrainingImage(sample.id, image, labels, planes(labels), colour=sample.axes == "yxc")
+    labelled = labels.min(initial=0) != UNLABELLED
+    return TrainingImage(sample.id, image, labels, planes(labels), colour=sample.axes == "yxc", labelled=labelled)
 
 
 def _few(labels: NDArray[np.int32]) -> NDArray[np.int32]:

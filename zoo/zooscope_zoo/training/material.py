@@ -8,11 +8,11 @@ from typing import Any
 from zooscope.data import Dataset
 from zooscope.errors import DataError, UsageError
 from zooscope.sample import Task
-from zooscope_zoo.method import Method, NetworkConfig
+from zooscope_zoo.method import LearnsUnlabelled, Method, NetworkConfig
 from zooscope_zoo.training import images as objects
 from zooscope_zoo.training import pairs
 from zooscope_zoo.training.config import RunConfig
-from zooscope_zoo.training.images import TrainingImage, load_images, split_samples
+from zooscope_zoo.training.images import TrainingImage, draw_labelled, load_images, split_samples
 from zooscope_zoo.training.normalisation import Normalisation, measure_deviation, measure_normalisation
 from zooscope_zoo.training.object_patches import ObjectPatches
 from zooscope_zoo.training.pairs import RestorationPatches, Scene, load_scenes
@@ -61,16 +61,25 @@ def _objects(
         item.refuse_without_truth(item.ids)
         if item.card.task is not Task.INSTANCE_SEGMENTATION:
             raise UsageError(f"data set '{item.card.id}' is of {item.card.task}; {method.id} learns to find objects")
+    wanted = config.training.labelled
+    unlabelled = _takes_unlabelled(method, settings)
     both: tuple[list[TrainingImage], list[TrainingImage]] = ([], [])
     about: list[dict[str, Any]] = []
     for item in data:
         ids = split_samples(item, strata=config.training.strata)
+        labelled = ids[0] if wanted is None else draw_labelled(ids[0], wanted, seed=config.training.seed)
+        if len(labelled) < len(ids[0]):
+            rest = "the others train without labels" if unlabelled else "the others are left out"
+            say(f"note: {item.name}: labels of {len(labelled)} of {len(ids[0])} images are learned from; {rest}")
+        if not unlabelled:
+            ids = labelled, ids[1]
         for found, part, label in zip(both, ids, ("training", "validation"), strict=True):
             found += load_images(
                 item, part, channels=settings.channels, planes=partial(method.planes, config=settings),
-                label=label, progress=progress,
+                label=label, progress=progress, labelled=labelled if label == "training" else None,
             )  # fmt: skip
-        about.append(_about(item, config, *ids))
+        told = {} if wanted is None else {"labelled": labelled}
+        about.append(_about(item, config, *ids) | told)
         own = both[0][-len(ids[0]) :]
         field, patch = method.describe(settings).receptive_field_px, config.training.patch_px
         for note in objects.notes(item, own, channels=settings.channels, field_px=field, patch_px=patch):
@@ -111,6 +120,10 @@ def _restoration(
         RestorationPatches(found, teacher, normalisation, config.training, config.augment) for found in both
     )
     return Material(training, validation, about, normalisation)
+
+
+def _takes_unlabelled(method: object, settings: NetworkConfig) -> bool:
+    return isinstance(method, LearnsUnlabelled) and method.takes_unlabelled(settings)
 
 
 def _about(data: Dataset, config: RunConfig, train_ids: list[str], validation_ids: list[str]) -> dict[str, Any]:

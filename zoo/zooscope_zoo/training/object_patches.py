@@ -25,6 +25,8 @@ class ObjectPatches:
         self, images: Sequence[TrainingImage], targets: Targets, training: TrainingConfig, augment: AugmentConfig
     ) -> None:
         self._images, self._targets = images, targets
+        self._labelled = [item for item in images if item.labelled]
+        self._unlabelled = [item for item in images if not item.labelled]
         self._training, self._augment = training, augment
 
     def __len__(self) -> int:
@@ -32,7 +34,7 @@ class ObjectPatches:
 
     def drawn(self, rng: np.random.Generator) -> Pair:
         """A patch at random, changed at random."""
-        item = self._images[int(rng.integers(len(self._images)))]
+        item = self._image(rng)
         size = self._training.patch_px
         low, high = self._augment.zoom
         edge = max(8, round(size / float(np.exp(rng.uniform(np.log(low), np.log(high))))))
@@ -47,6 +49,12 @@ class ObjectPatches:
         image = image + noise * rng.standard_normal(image.shape, dtype=np.float32)
         labels = np.ascontiguousarray(labels[0])
         return image.astype(np.float32, copy=False), self._targets(labels, np.ascontiguousarray(planes))
+
+    def _image(self, rng: np.random.Generator) -> TrainingImage:
+        images = self._images
+        if self._labelled and self._unlabelled:
+            images = self._labelled if rng.uniform() < self._training.labelled_fraction else self._unlabelled
+        return images[int(rng.integers(len(images)))]
 
     def fixed(self, index: int, rng: np.random.Generator) -> Pair:
         """A patch of that image, around an object, unchanged."""

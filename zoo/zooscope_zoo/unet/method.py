@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from skimage.segmentation import find_boundaries
 from torch import Tensor, nn
 
 from zooscope.sample import Task
 from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod, count_parameters
 from zooscope_zoo.nn.unet import unet_field_px
+from zooscope_zoo.training.boundary import inner_boundary
+from zooscope_zoo.training.losses import dice_loss
 from zooscope_zoo.unet.network import UNetNetwork
 from zooscope_zoo.unet.weightmap import part_touching, weight_map
 
@@ -79,7 +79,7 @@ class UNetMethod:
         foreground = (_apart(labels, config) > 0).astype(np.float32)
         if config.output == "foreground":
             return np.concatenate([foreground[None], planes])
-        boundary = find_boundaries(labels, mode="inner", connectivity=2).astype(np.float32)
+        boundary = inner_boundary(labels).astype(np.float32)
         if config.output == "three-classes":
             return (foreground + boundary)[None]
         return np.concatenate([foreground[None], boundary[None], planes])
@@ -97,9 +97,7 @@ class UNetMethod:
             entropy = nn.functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
             terms["bce"] = (entropy * targets[:, -1:]).mean() if config.loss == "weighted-bce" else entropy.mean()
         if config.loss in ("dice", "bce-dice"):
-            found = torch.sigmoid(logits)
-            overlap, total = (found * truth).sum((0, 2, 3)), (found + truth).sum((0, 2, 3))
-            terms["dice"] = 1 - ((2 * overlap + 1) / (total + 1)).mean()
+            terms["dice"] = dice_loss(logits, truth)
         return terms
 
     def decoder(self, config: UNetConfig) -> str:

@@ -4,7 +4,11 @@ import pytest
 import torch
 
 from zooscope.data import load_dataset
-from zooscope_zoo.nn.blind_spots import blind_spots
+<<<<<<<< HEAD:tests/zoo/nn/test_blind_spots.py
+from zooscope_zoo.training.blind_spots import blind_spots
+========
+from zooscope_zoo.training.blind_spots import blind_spots
+>>>>>>>> aaf3c80c445d5796ad8e2b2ab19d178d353345ca:tests/zoo/training/test_blind_spots.py
 
 
 @pytest.fixture

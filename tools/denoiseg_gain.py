@@ -1,0 +1,122 @@
+"""What denoising gains DenoiSeg where few images have labels; write reports/denoiseg.
+
+usage: python tools/denoiseg_gain.py RUNS [--steps 6000] [--labelled 10] [--draws 5] [--set training.batch=16 ...]
+
+For each draw of the labelled images one network with alpha = 0.5, which also learns from the images without labels, and
+one with alpha = 0, which cannot; all else is the same: labelled images, steps, batch, validation images. Each is
+exported, and ranked on the test split by the harness. RUNS keeps runs, packages and scores: the same command goes on.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import zooscope
+from zooscope.atomic import write_text
+from zooscope.data import load_dataset
+from zooscope_zoo.packaging.export import export
+from zooscope_zoo.train import train
+from zooscope_zoo.training.run_folder import RunFolder
+
+REPORTS = Path(__file__).parents[1] / "reports" / "denoiseg"
+ALPHAS = (0.5, 0.0)
+METRICS = ("ap50.per-image@1", "ap75.per-image@1")
+
+
+def score(folder: Path, data: str, changes: Sequence[str]) -> dict[str, Any]:
+    """Scores of one network on the test split; its package is trained and made where it is not there yet."""
+    package, done = folder.with_suffix(".zip"), folder.with_suffix(".json")
+    if done.is_file():
+        found = json.loads(done.read_text(encoding="utf-8"))
+        if found["data"] != data or found["settings"] != list(changes):
+            raise SystemExit(f"{done}: of other settings; name another folder")
+        return found
+    run = RunFolder(folder)
+    train("denoiseg", [data], folder, changes=changes, resume=run.started)
+    export(folder, package, progress=True)
+    table = zooscope.evaluate(package, data, progress=True, reports=folder.parent / "reports")
+    whole = table[(table["subset"] == "all") & table["metric"].isin(METRICS)]
+    scores = dict(zip(whole["metric"], map(float, whole["score"]), strict=True))
+    if set(scores) != set(METRICS):
+        raise SystemExit(f"{package}: no row: {', '.join(str(reason) for reason in table['reason'].dropna())}")
+    found = {"data": data, "settings": list(changes), "scores": scores, "labelled": run.about()["data"][0]["labelled"]}
+    write_text(done, json.dumps(found, indent=1) + "\n")
+    return found
+
+
+def measure(runs: Path, data: str, *, labelled: int, draws: int, changes: Sequence[str]) -> dict[str, Any]:
+    """Scores of all networks, by draw."""
+    rows = []
+    for draw in range(draws):
+        own = [*changes, f"training.labelled={labelled}", f"training.seed={draw}"]
+        both = {
+            alpha: score(runs / f"draw-{draw}-alpha-{alpha:g}", data, [*own, f"network.alpha={alpha:g}"])
+            for alpha in ALPHAS
+        }
+        rows.append(
+            {
+                "draw": draw,
+                "labelled": both[0.5]["labelled"],
+                "joint": both[0.5]["scores"],
+                "alone": both[0.0]["scores"],
+            }
+        )
+    test = load_dataset(data, split="test")
+    return {"data": test.name, "images": len(test), "labelled": labelled, "settings": list(changes), "draws": rows}
+
+
+def gains(figures: Mapping[str, Any], metric: str) -> list[float]:
+    """Joint less alone, of each draw."""
+    return [row["joint"][metric] - row["alone"][metric] for row in figures["draws"]]
+
+
+def write(figures: Mapping[str, Any], folder: Path = REPORTS) -> None:
+    """JSON, and the same as a table."""
+    settings = ", ".join(f"`{change}`" for change in figures["settings"])
+    lines = [
+        f"# What denoising gains with {figures['labelled']} labelled images",
+        "",
+        f"DenoiSeg on the {figures['images']} test images of `{figures['data']}`, mean per-image AP. Joint: alpha = "
+        "0.5, the other training images without labels. Alone: alpha = 0, the same network on the labelled images. The "
+        "validation images, on which both choose weights and thresholds, have labels beyond those counted.",
+        "",
+        f"Settings: {settings}; the draw is the seed.",
+        "",
+        "| draw | AP50 joint | alone | gain | AP75 joint | alone | gain |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in figures["draws"]:
+        cells = [
+            f"{row['joint'][m]:.3f} | {row['alone'][m]:.3f} | {row['joint'][m] - row['alone'][m]:+.3f}" for m in METRICS
+        ]
+        lines.append(f"| {row['draw']} | {' | '.join(cells)} |")
+    means = []
+    for metric in METRICS:
+        joint, alone = (np.mean([row[part][metric] for row in figures["draws"]]) for part in ("joint", "alone"))
+        means.append(f"{joint:.3f} | {alone:.3f} | {joint - alone:+.3f}")
+    lines.append(f"| mean | {' | '.join(means)} |")
+    if len(figures["draws"]) > 1:
+        spread = [f"standard deviation {np.std(gains(figures, metric), ddof=1):.3f}" for metric in METRICS]
+        lines += ["", f"Gains over the draws: AP50 {spread[0]}, AP75 {spread[1]}."]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / f"gain-{figures['labelled']}-labelled.json", json.dumps(figures, indent=1) + "\n")
+    write_text(folder / f"gain-{figures['labelled']}-labelled.md", "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, metavar="RUNS")
+    parser.add_argument("--data", default="dsb2018-noise20")
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--labelled", type=int, default=10)
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--reports", type=Path, default=REPORTS)
+    arguments = parser.parse_args()
+    changes = [f"training.steps={arguments.steps}", *arguments.changes]
+    found = measure(arguments.runs, arguments.data, labelled=arguments.labelled, draws=arguments.draws, changes=changes)
+    write(found, arguments.reports)
