@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.transform import resize
@@ -186,16 +187,15 @@ def _gathered(ends: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.i
     seeds = np.argwhere(peaks)
     # where two grow together the one that fewer pixels reach has it
     seeds = seeds[np.argsort(-counts[tuple(seeds.T)], kind="stable")]
-    padded = np.pad(counts, GROW)
-    territory = np.zeros(padded.shape, np.int32)
-    square = np.ones((3, 3), bool)
-    for number, (y, x) in enumerate(seeds, 1):
-        window = slice(y, y + 2 * GROW + 1), slice(x, x + 2 * GROW + 1)
-        dense, grown = padded[window] > GROWN, np.zeros((2 * GROW + 1, 2 * GROW + 1), bool)
-        grown[GROW, GROW] = True
-        for _ in range(GROW):
-            grown = np.asarray(ndimage.binary_dilation(grown, square), bool) & dense
-        territory[window][grown] = number
+    edge = 2 * GROW + 1
+    dense = sliding_window_view(np.pad(counts, GROW), (edge, edge))[tuple(seeds.T)] > GROWN
+    grown = np.zeros(dense.shape, bool)
+    grown[:, GROW, GROW] = True
+    for _ in range(GROW):
+        grown = ndimage.binary_dilation(grown, np.ones((1, 3, 3), bool)) & dense
+    number, inner_y, inner_x = np.nonzero(grown)
+    territory = np.zeros(np.array(shape) + 2 * GROW, np.int32)
+    territory[seeds[number, 0] + inner_y, seeds[number, 1] + inner_x] = number + 1
     return territory[GROW:-GROW, GROW:-GROW][tuple(places)]
 
 

@@ -8,9 +8,7 @@ class PreConv(nn.Sequential):
     """Batch norm, ReLU, convolution, in this order; (b, inputs, y, x) -> (b, outputs, y, x)."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
-        super().__init__(
-            nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
-        )
+        super().__init__(nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2))
 
 
 class Down(nn.Module):
