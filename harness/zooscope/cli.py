@@ -26,6 +26,13 @@ Weights = Annotated[
     str | None, typer.Option(help="torchscript, onnx, pytorch_state_dict ...; the package's first by default.")
 ]
 Precision = Annotated[str, typer.Option(help="float32, or bf16 or fp16 of weights that torch runs.")]
+Diameter = Annotated[
+    str,
+    typer.Option(
+        metavar="auto|off|PX",
+        help="Of the objects (median, px), for networks that know one size: images are brought to it.",
+    ),
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Let packages run their own Python.")]
 DecoderName = Annotated[str | None, typer.Option("--decoder", help="Decoder in place of the package's own.")]
 Split = Annotated[str, typer.Option(help="Split to rank on.")]
@@ -155,6 +162,7 @@ def run(
     weights: Weights = None,
     decoder: DecoderName = None,
     precision: Precision = "float32",
+    diameter: Diameter = "auto",
     time_limit: Annotated[float, typer.Option(help="Seconds that opening a model, or one image, may take.")] = 600,
     memory_limit: Annotated[
         float | None, typer.Option(help="GiB that a model's process may take; 3/4 of the machine's by default.")
@@ -177,6 +185,7 @@ def run(
         data = load_dataset(name)
         limits = {"time_limit_s": time_limit, "memory_limit_gib": memory_limit}
         chosen = {"device": device, "weights": weights, "decoder": decoder, "precision": precision, "trust": trust}
+        chosen |= {"diameter": diameter}
         rows = plan_rows(model, data, split=split, **chosen, **limits)
         if dry_run:
             expected = ((row.contender.name, _expected(row, results)) for row in rows)
@@ -270,6 +279,7 @@ def predict(
     weights: Weights = None,
     decoder: DecoderName = None,
     precision: Precision = "float32",
+    diameter: Diameter = "auto",
     trust: Trust = False,
     channel: Annotated[int | None, typer.Option(help="Which of several channels, counted from 0.")] = None,
     axes: Annotated[
@@ -286,7 +296,8 @@ def predict(
     from zooscope.files import predict_files
 
     options = {"device": device, "weights": weights, "decoder": decoder, "trust": trust, "axes": axes}
-    options |= {"precision": precision, "channel": channel, "format": format, "overwrite": overwrite, "resume": resume}
+    options |= {"precision": precision, "diameter": diameter, "channel": channel, "format": format}
+    options |= {"overwrite": overwrite, "resume": resume}
     failed = False
     for done in predict_files(package, images, output, **options, progress=True):
         failed |= bool(done.reason)

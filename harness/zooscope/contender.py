@@ -20,6 +20,7 @@ from zooscope.errors import PackageError, UsageError
 from zooscope.predict.precision import FLOAT32, refuse_precision
 from zooscope.runkey import digest_of
 from zooscope.sample import Task
+from zooscope.sizing import Sizing, sizing_for
 
 if TYPE_CHECKING:
     from zooscope.package import Package
@@ -61,6 +62,7 @@ class Contender:
     protocol : what else decides the answer and therefore stands in the run's key.
     params : the decoder's parameters; those in `search` are replaced by tuning where there is a validation split.
         A package that names its decoder is run as its author set it: nothing is searched.
+    sizing : how images are brought to the size of objects that the network knows, or None.
     reason : why it cannot run; then there is nothing else.
     """
 
@@ -72,6 +74,7 @@ class Contender:
     search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
     open: Callable[[], AbstractContextManager[Predictor]] | None = None
     decode: Decode | None = None
+    sizing: Sizing | None = None
     reason: str | None = None
 
 
@@ -84,6 +87,7 @@ def contender(
     time_limit_s: float = 600,
     memory_limit_gib: float | None = None,
     precision: str = FLOAT32,
+    diameter: str | float = "auto",
     trust: bool = False,
     task: Task = Task.INSTANCE_SEGMENTATION,
 ) -> Contender:
@@ -105,6 +109,7 @@ def contender(
     shipped = model if model in plugins.names("models") else None
     limits = {"time_limit_s": time_limit_s, "memory_limit_gib": memory_limit_gib}
     options = {"weights": weights, "decoder": decoder, "device": device, "precision": precision, "limits": limits}
+    options |= {"diameter": diameter}
     package = None
     try:
         package = open_package(path)
@@ -185,6 +190,7 @@ def _package(
     device: str,
     limits: Mapping[str, Any],
     precision: str,
+    diameter: str | float,
     trust: bool,
     task: Task,
 ) -> Contender:
@@ -200,6 +206,7 @@ def _package(
     refuse_precision(precision, chosen)
     choice = decoder_for(package, decoder, task=task)
     found = find_decoder(choice.id, choice.version)
+    sizing = sizing_for(package.object_diameter_px, diameter)
     opened = partial(open_model, path, weights=chosen, device=device, trust=trust, **limits)
     # what is shipped was exported here, with test tensors of the bare network
     padding = Padding()
@@ -228,8 +235,10 @@ def _package(
             "tiles": POLICY,
             "channels": RULES,
             "decoder": f"{choice.id}@{choice.version}",
-            # what is not named here is as it always was: the bare network, and weights that the digest covers
+            # what is not named here is as it always was: the bare network, images as they are, weights that the digest
+            # covers
             **({"padding": f"{HALO}, {package.input.pad_mode}@1"} if padding.name == HALO else {}),
+            **({"diameter": sizing.told} if sizing else {}),
             **({"weights_digest": package.weights[chosen].digest} if chosen not in RUNS_HERE else {}),
         },
         params={
@@ -238,6 +247,7 @@ def _package(
         search={} if package.decoder and package.decoder.id == choice.id else found.SEARCH,
         open=lambda: opened(padding=padding.name, precision=precision),
         decode=NamedDecode(f"{choice.id}@{choice.version}"),
+        sizing=sizing,
     )
 
 

@@ -91,7 +91,7 @@ class _Files:
 
     def __call__(self, id: str) -> Predicted:
         sample = self.data[id]
-        return Predicted(read_target(self.paths[id], sample.image, task=self.data.card.task), np.nan)
+        return Predicted(read_target(self.paths[id], sample.image, task=self.data.card.task), {"seconds": np.nan})
 
 
 def _digests(load: _Files, data: Dataset, *, source: Path, progress: bool) -> dict[str, str]:

@@ -46,6 +46,7 @@ def predict_files(
     weights: str | None = None,
     decoder: str | None = None,
     precision: str = "float32",
+    diameter: str | float = "auto",
     trust: bool = False,
     axes: str | None = None,
     channel: int | None = None,
@@ -63,6 +64,7 @@ def predict_files(
     Parameters
     ----------
     images : files, zarr folders, folders of either, and patterns with *, ? or **.
+    diameter : of `load_model`.
     axes, channel : of `open_stack`.
     format : "tiff" or "ome-zarr".
     overwrite, resume : label images that are there are replaced, or left as they are; else they are an error.
@@ -88,7 +90,8 @@ def predict_files(
     todo = [pair for pair in zip(found, targets, strict=True) if not (resume and pair[1].exists())]
     if not todo:
         return
-    model = load_model(package, weights=weights, device=device, decoder=decoder, precision=precision, trust=trust)
+    options = {"weights": weights, "device": device, "decoder": decoder, "precision": precision, "diameter": diameter}
+    model = load_model(package, **options, trust=trust)
     for path, _ in todo:
         if not path.exists():
             raise UsageError(f"{path}: no such file")

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from zooscope.predict.precision import FLOAT32, IN_TORCH, autocast, refuse_preci
 from zooscope.predict.shrink import Shrinking
 from zooscope.predict.tiling import DEFAULT_HALO_PX, AxisSize
 from zooscope.promise import refuse_broken_promise
+from zooscope.resampling import scaled_image, scaled_labels, scaled_shape
 from zooscope.sample import Task, as_image
+from zooscope.sizing import Sizing, find_scale, sizing_for
 from zooscope.sources import find_package
 
 ON_DEVICE = (*IN_TORCH, "onnx")
@@ -46,6 +49,7 @@ class Model:
     decoder : id of the decoder in place of the package's own, None for that.
     processing : the package's own operations.
     precision : of the network's arithmetic: "float32", "bf16" or "fp16".
+    sizing : how `predict` brings images to the size of objects that the network knows, or None.
     padding : "bare", or "halo" where each image is padded as bioimageio.core does (`zooscope.padding`).
     """
 
@@ -62,6 +66,7 @@ class Model:
     ) -> None:
         self.package = package
         self.decoder = decoder
+        self.sizing: Sizing | None = None
         self.weights_format = package.choose_weights(weights, trust=trust)
         refuse_precision(precision, self.weights_format)
         self.device = device
@@ -129,7 +134,8 @@ class Model:
         ----------
         array : the image, any integer or float dtype.
         axes : "yx", or "yxc" for RGB.
-        return_maps : return (labels or image, maps) with maps float32 (c, y, x).
+        return_maps : return (labels or image, maps) with maps float32 (c, y, x), of the image at the scale at which it
+            was predicted.
         params : parameters of the decoder, in place of the package's.
 
         Raises
@@ -149,11 +155,13 @@ class Model:
             with tempfile.TemporaryDirectory(prefix="zooscope-") as work:
                 predict_large(self, plane, canvas, Path(work), identity=(), params=params)
             return canvas
-        maps = self.maps(image)
         choice = decoder_for(self.package, self.decoder)
         decoder = find_decoder(choice.id, choice.version)
+        decode = partial(run_decoder, choice.id, decoder, **choice.params)
         whole = image.shape if task_of(decoder) is Task.RESTORATION else shape
-        found, _ = run_decoder(choice.id, decoder, maps, whole, **{**choice.params, **params})
+        factor = find_scale(image, self.sizing, self.maps, decode)
+        maps = self.maps(scaled_image(image, factor))
+        found, _ = scaled_labels(*decode(maps, scaled_shape(whole, factor), **params), whole)
         return (found, maps) if return_maps else found
 
     def _padded(self, array: NDArray[np.generic], around: tuple[int, int]) -> NDArray[np.generic]:
@@ -202,6 +210,7 @@ def load_model(
     device: str = "auto",
     decoder: str | None = None,
     precision: str = FLOAT32,
+    diameter: str | float = "auto",
     trust: bool = False,
 ) -> Model:
     """Load a package for prediction in this process, without a limit of time or memory.
@@ -217,6 +226,8 @@ def load_model(
     device : "auto", "cpu", "cuda" or "cuda:<index>".
     decoder : id of the decoder that `predict` uses in place of the package's own or the default.
     precision : "float32", or "bf16" or "fp16" of weights that torch runs.
+    diameter : "auto", where the package says which diameter of objects its network knows, finds the scale of each image
+        at which they have it; "off" predicts images as they are; a number is the median diameter of the objects in px.
     trust : run the package's own Python, in this process: a state dict's architecture, `custom` operations.
 
     Raises
@@ -234,6 +245,7 @@ def load_model(
         if source not in plugins.names("models"):
             model.padding = find_padding(package, model.weights_format, model.padded_as, decode_test(package)).name
         model.precision = precision
+        model.sizing = sizing_for(package.object_diameter_px, diameter)
         return model
     except PackageError as error:
         raise PackageError(f"{path}: {error}") from error

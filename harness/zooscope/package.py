@@ -39,6 +39,8 @@ class Package:
         it has neither).
     weights : those inside the package, in order of preference.
     operation : the one that makes objects, which runs as a decoder: `decoder` holds its parameters.
+    object_diameter_px : median diameter of the objects that its network learned from, where it says one; images to
+        predict are brought to it (`zooscope.sizing`).
     custom : its operations that run its own Python.
     card : its documentation's text, None where that is not in the package.
     tests : names of its test input and output, as .npy.
@@ -58,6 +60,7 @@ class Package:
     output: OutputTensor
     decoder: DecoderChoice | None
     operation: str | None
+    object_diameter_px: float | None
     custom: tuple[str, ...]
     card: str | None = field(repr=False)
     tests: tuple[str, str] | None = field(repr=False)
@@ -171,6 +174,7 @@ def _open(path: Path) -> Package:
         output=output_tensor(output_descr, input_descr, _tested_channels(files, rdf)),
         decoder=read_decoder(ours.get("decoder")) or decoder_of_operation(*processing),
         operation=operations[0] if operations else None,
+        object_diameter_px=_diameter_px(ours),
         custom=custom_operations(*processing),
         card=read_card(files, rdf),
         tests=_tests(rdf),
@@ -221,7 +225,18 @@ def _ours(rdf: Mapping[str, Any]) -> Mapping[str, Any]:
 def _computing_part(rdf: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
     """What decides an answer: not texts, names of people, or test data."""
     tensors = {key: _without_texts(rdf.get(key)) for key in ("inputs", "outputs")}
-    return {"format_version": rdf.get("format_version"), **tensors, "decoder": ours.get("decoder")}
+    found = {"format_version": rdf.get("format_version"), **tensors, "decoder": ours.get("decoder")}
+    diameter_px = _diameter_px(ours)  # not in what says none, whose digest is as it always was
+    return found if diameter_px is None else {**found, "object_diameter_px": diameter_px}
+
+
+def _diameter_px(ours: Mapping[str, Any]) -> float | None:
+    found = ours.get("object_diameter_px")
+    if found is None:
+        return None
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 1 <= found <= 10_000:
+        raise PackageError(f"config.zooscope.object_diameter_px is {found!r}; a number of pixels is expected")
+    return float(found)
 
 
 def _weights_part(weights: Mapping[str, Weights]) -> dict[str, str]:

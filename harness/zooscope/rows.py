@@ -26,8 +26,11 @@ from zooscope.environment import environment
 from zooscope.errors import PackageError, UsageError, WorkerError
 from zooscope.predict.precision import FLOAT32, resolve_precision
 from zooscope.progress import track
+from zooscope.resampling import scaled_image, scaled_labels, scaled_shape
 from zooscope.runkey import PREDICT_VERSION, digest_of
+from zooscope.scales import Scale, find_scales, scaled
 from zooscope.scoring import describe_data, finish, is_stale, predictions_of, score_again
+from zooscope.sizing import SCALES
 from zooscope.store import Predictions, Result, Results
 
 TIME_LIMIT_S = 600.0
@@ -61,6 +64,7 @@ def evaluate(
     weights: str | None = None,
     decoder: str | None = None,
     precision: str = FLOAT32,
+    diameter: str | float = "auto",
     time_limit_s: float = TIME_LIMIT_S,
     memory_limit_gib: float | None = None,
     trust: bool = False,
@@ -78,6 +82,8 @@ def evaluate(
     weights : "torchscript", "onnx", "pytorch_state_dict" ..., where the package's first should not be taken.
     decoder : id of the decoder, where the package's own or the default should not be taken.
     precision : "float32", or "bf16" or "fp16" of weights that torch runs.
+    diameter : "auto", where a package says which diameter of objects its network knows, brings each image to it;
+        "off"; or the median diameter of the objects in px (`zooscope.sizing`).
     time_limit_s : the longest that a model may take to open, or for one image.
     memory_limit_gib : the most memory that a model's process may hold; by default three quarters of the machine's.
     trust : let packages run their own Python, each in its worker process.
@@ -105,6 +111,7 @@ def evaluate(
         weights=weights,
         decoder=decoder,
         precision=precision,
+        diameter=diameter,
         time_limit_s=time_limit_s,
         memory_limit_gib=memory_limit_gib,
         trust=trust,
@@ -123,6 +130,7 @@ def plan_rows(
     weights: str | None = None,
     decoder: str | None = None,
     precision: str = FLOAT32,
+    diameter: str | float = "auto",
     time_limit_s: float = TIME_LIMIT_S,
     memory_limit_gib: float | None = None,
     trust: bool = False,
@@ -159,6 +167,7 @@ def plan_rows(
             decoder=decoder,
             device=device,
             precision=precision,
+            diameter=diameter,
             time_limit_s=time_limit_s,
             memory_limit_gib=memory_limit_gib,
             trust=trust,
@@ -248,6 +257,8 @@ def expected_seconds(row: Row, results: Results) -> float:
         decoding = time.perf_counter() - begin
     images = sum(sizes.values()) / sizes[id]
     seconds = opening + images * (predicting + decoding)
+    if row.contender.sizing:  # and as often again, about, for the images at the scale that is found
+        seconds += images * (predicting + decoding) * sum(scale**2 for scale in SCALES)
     if row.tuning and row.validation:
         combinations = int(np.prod([len(values) for values in row.contender.search.values()]))
         seconds += images / len(row.data) * len(row.validation) * (predicting + combinations * decoding)
@@ -304,10 +315,19 @@ def _parameters(row: Row, predictor: Predictor, *, progress: bool) -> tuple[dict
     key = digest_of(
         row.contender.digest, dict(row.contender.protocol), dict(row.contender.params), row.tuning, PREDICT_VERSION
     )
+    scales = _scales(row, row.validation, predictor, progress=progress)
     samples = track(row.validation, f"tuning {row.contender.name}", len(row.validation), show=progress)
+    samples = (scaled(sample, scales.get(sample.id)) for sample in samples)
     task, limit = row.data.card.task, row.time_limit_s
     params, score = tune.tune(row.contender, predictor, samples, key=key, task=task, time_limit_s=limit)
     return {**row.contender.params, **params}, {**row.tuning, "score": round(score, 6)}
+
+
+def _scales(row: Row, data: Dataset, predictor: Predictor, *, progress: bool) -> Mapping[str, Scale]:
+    """The scale of each image; empty where images are predicted as they are."""
+    name = f"finding the sizes of objects, {row.contender.name}"
+    samples = track(data, name, len(data), show=progress and row.contender.sizing is not None)
+    return find_scales(row.contender, predictor, samples, data=data.digest, time_limit_s=row.time_limit_s)
 
 
 def _predict(
@@ -318,16 +338,23 @@ def _predict(
         raise PackageError(row.contender.reason)
     assert row.contender.decode is not None
     missing = [id for id in row.data.ids if not predictions.has(id)]
-    shapes = deque[tuple[int, ...]]()
+    if not missing:
+        return
+    scales = _scales(row, row.data, predictor, progress=progress)
+    shapes = deque[tuple[tuple[int, ...], tuple[int, ...]]]()  # of the image as it is predicted, and as it is
 
     def images() -> Iterator[xr.DataArray]:
         for id in missing:
             sample = row.data[id]
-            shapes.append(sample.target.shape)
-            yield sample.image
+            own, scale = sample.target.shape, scales.get(id, Scale())
+            shapes.append((scaled_shape(own, scale.factor), own))
+            yield scaled_image(sample.image, scale.factor)
 
-    def keep(id: str, network_s: float, done: Decoded) -> None:
-        predictions.put(id, done.found, done.objects, network_s + done.seconds)
+    def keep(id: str, network_s: float, shape: tuple[int, ...], done: Decoded) -> None:
+        found, objects = scaled_labels(done.found, done.objects, shape)
+        scale = scales.get(id, Scale())
+        seconds = scale.seconds + network_s + done.seconds
+        predictions.put(id, found, objects, seconds, scale=scale.factor if id in scales else None)
 
     decoders = Decoders(row.contender.decode, time_limit_s=row.time_limit_s)
     id = ""
@@ -340,7 +367,8 @@ def _predict(
                 except (PackageError, WorkerError):
                     decoders.finish()  # an error of an image before this one comes first
                     raise
-                decoders.decode(id, maps, shapes.popleft(), params, keep=partial(keep, id, seconds))
+                shape, own = shapes.popleft()
+                decoders.decode(id, maps, shape, params, keep=partial(keep, id, seconds, own))
     except (PackageError, WorkerError) as error:
         failed = decoders.failed or id
         error.args = (f"{error} (image {failed})",) if len(row.data) > 1 and failed != missing[0] else error.args

@@ -31,12 +31,13 @@ class Predicted:
     Attributes
     ----------
     found : label image or restored image.
-    seconds : that it took; NaN where nobody knows.
+    about : the `seconds` that it took, NaN where nobody knows, and the `scale` at which the image was predicted where
+        that was found out.
     scores : confidence of each object in the order of labels, where the decoder has one.
     """
 
     found: NDArray[Any]
-    seconds: float
+    about: Mapping[str, float]
     scores: NDArray[np.float64] | None = None
 
 
@@ -120,7 +121,7 @@ def score_image(data: Dataset, load: Load, id: str) -> Scored:
             detections = detect(found, sample.target, protocol=protocol, scores=predicted.scores)
     except ValueError as error:
         raise DataError(f"image {id}: its prediction cannot be scored: {error}") from error
-    about = {"group": sample.group, "stratum": sample.stratum, "seconds": predicted.seconds}
+    about = {"group": sample.group, "stratum": sample.stratum, **predicted.about}
     stored = encode_tiff(TRUTHS[task].stored(found)) if data.card.publish_predictions else None
     return Scored({**about, **record}, detections, predicted.scores, stored)
 
@@ -171,10 +172,10 @@ class _Cached:
     result: Result | None = None
 
     def __call__(self, id: str) -> Predicted:
-        found, seconds = self.predictions.get(id)
+        found, about = self.predictions.get(id)
         if self.result is not None:
-            seconds = _seconds(self.result, id)
-        return Predicted(found, seconds, self.predictions.scores(id))
+            about = _about(self.result, id)
+        return Predicted(found, about, self.predictions.scores(id))
 
 
 @dataclass(frozen=True)
@@ -186,11 +187,12 @@ class _Stored:
     def __call__(self, id: str) -> Predicted:
         found = self.result.prediction(id)
         assert found is not None
-        return Predicted(found, _seconds(self.result, id), self.result.scores(id))
+        return Predicted(found, _about(self.result, id), self.result.scores(id))
 
 
-def _seconds(result: Result, id: str) -> float:
-    return float(result.images.loc[id, "seconds"])
+def _about(result: Result, id: str) -> dict[str, float]:
+    row = result.images.loc[id]
+    return {name: float(row[name]) for name in ("seconds", "scale") if name in row.index}
 
 
 def _files(found: Mapping[str, Scored]) -> dict[str, bytes]:

@@ -40,31 +40,40 @@ class Predictions:
         """Whether the prediction of a sample is there, whole."""
         return self._path(id).is_file()
 
-    def put(self, id: str, found: NDArray[Any], objects: Mapping[str, NDArray[np.generic]], seconds: float) -> None:
+    def put(
+        self,
+        id: str,
+        found: NDArray[Any],
+        objects: Mapping[str, NDArray[np.generic]],
+        seconds: float,
+        *,
+        scale: float | None = None,
+    ) -> None:
         """Write a prediction: `<id>.parquet` with a row an object, then `<id>.tif`, whose being there says done.
 
         Parameters
         ----------
         found : a label image int32, or a restored image float32.
+        scale : by how much the image was enlarged to be predicted, where that was found out.
         """
         if objects:
             table = pd.DataFrame({"label": np.arange(1, found.max(initial=0) + 1), **objects})
             buffer = io.BytesIO()
             table.to_parquet(buffer, index=False)
             atomic.write_bytes(self.folder / f"{id}.parquet", buffer.getvalue())
-        about = json.dumps({"seconds": round(seconds, 4)})
+        about = json.dumps({"seconds": round(seconds, 4), **({} if scale is None else {"scale": scale})})
         image = found if found.dtype.kind == "f" else smallest_labels(found)
         atomic.write_bytes(self._path(id), encode_tiff(image, description=about))
 
-    def get(self, id: str) -> tuple[NDArray[Any], float]:
-        """The prediction of a sample, and how many seconds it took."""
+    def get(self, id: str) -> tuple[NDArray[Any], dict[str, float]]:
+        """The prediction of a sample, and of it: `seconds` that it took, `scale` where that was found out."""
         import tifffile
 
         with tifffile.TiffFile(self._path(id)) as file:
             page = file.pages[0]
             found = page.asarray()
-            seconds = float(json.loads(page.description)["seconds"])  # type: ignore[union-attr]
-            return found if found.dtype.kind == "f" else found.astype(np.int32), seconds
+            about = json.loads(page.description)  # type: ignore[union-attr]
+            return found if found.dtype.kind == "f" else found.astype(np.int32), about
 
     def scores(self, id: str) -> NDArray[np.float64] | None:
         """The decoder's confidence of each object, in the order of labels; None where it has none."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,9 @@ from zooscope.progress import track
 from zooscope.record import RUN, RunRecord, refuse_damaged
 from zooscope.runkey import PREDICT_VERSION
 from zooscope.sample import Task
+from zooscope.scales import answer_at
 from zooscope.scoring import score_image, stored_with
+from zooscope.sizing import find_scale
 from zooscope.store import DETECTIONS, IMAGES, Result, read_result
 
 SAME_RECORD = 1e-8
@@ -225,7 +228,8 @@ def _same_contender(name: str, protocol: Any, task: Task, device: str, *, trust:
         return contender(name, task=task)
     decoder = str(protocol.get("decoder", "")).partition("@")[0] or None
     precision = resolve_precision(protocol.get("precision", FLOAT32), device)
-    options = {"weights": protocol.get("weights"), "precision": precision}
+    diameter = str(protocol.get("diameter", "off")).partition(" ")[0]
+    options = {"weights": protocol.get("weights"), "precision": precision, "diameter": diameter}
     found = contender(name, **options, decoder=decoder, device=device, trust=trust, task=task)
     if found.reason:
         raise PackageError(found.reason)
@@ -245,5 +249,6 @@ def _predicted(found: Contender, data: Dataset, ids: list[str], params: Any) -> 
     with ExitStack() as stack:
         predictor = stack.enter_context(found.open())
         for id in ids:
-            answer, _ = found.decode(predictor.maps(data[id].image), data[id].target.shape, **params)
-            yield id, answer
+            sample, decode = data[id], partial(found.decode, **found.params)
+            factor = find_scale(sample.image, found.sizing, predictor.maps, decode)
+            yield id, answer_at(found, predictor, sample, factor, params)

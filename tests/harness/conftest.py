@@ -84,6 +84,15 @@ class Smooth(nn.Module):
         return nn.functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
+class Blobs(nn.Module):
+    """What is brighter than its surroundings, (b, 1, y, x), and of about 20 px: a band-pass."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        near = nn.functional.avg_pool2d(x, 7, stride=1, padding=3, count_include_pad=False)
+        far = nn.functional.avg_pool2d(x, 41, stride=1, padding=20, count_include_pad=False)
+        return torch.sigmoid(20 * (near - far - 0.1)) * torch.sigmoid(20 * (x - 0.2))
+
+
 class Scalar(nn.Module):
     """One number an image."""
 
@@ -199,6 +208,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "cropped": Cropped,
     "smooth": Smooth,
     "finer": Finer,
+    "blobs": Blobs,
     "scalar": Scalar,
     "endless": Endless,
     "segfault": Segfault,

@@ -32,9 +32,9 @@ def test_a_prediction_comes_back_with_its_seconds(predictions: Predictions, demo
     assert not predictions.has("a")
     predictions.put("a", labels, {}, 1.25)
     assert predictions.has("a")
-    found, seconds = predictions.get("a")
+    found, about = predictions.get("a")
     np.testing.assert_array_equal(found, labels)
-    assert (found.dtype, seconds) == (np.int32, 1.25)
+    assert (found.dtype, about) == (np.int32, {"seconds": 1.25})
 
 
 @pytest.mark.parametrize("top", [255, 256, 65_535, 65_536, 2_000_000_000])

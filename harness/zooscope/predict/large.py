@@ -135,6 +135,8 @@ def predict_large(
 
 def _obstacle(model: "Model") -> str | None:
     """Why a model needs the whole image at once."""
+    if model.sizing is not None:
+        return "its objects would have to be brought to a size; --diameter off predicts it as it is"
     choice = decoder_for(model.package, model.decoder)
     decoder = find_decoder(choice.id, choice.version)
     if not hasattr(decoder, "support") and not hasattr(decoder, "collect"):

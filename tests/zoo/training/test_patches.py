@@ -1,7 +1,9 @@
 import numpy as np
 import torch
+from skimage.segmentation import clear_border
 
 from zooscope.data import Dataset
+from zooscope.sizing import diameters_px
 from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
 from zooscope_zoo.training.images import TrainingImage, load_images
 from zooscope_zoo.training.object_patches import ObjectPatches
@@ -71,3 +73,22 @@ def test_a_step_is_the_same_whenever_it_is_drawn_and_differs_between_processes(d
     first, again, other = (steps_of(images_of(demo), training, augment, process=process)[5][0] for process in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_objects_of_all_images_come_at_the_same_size(demo: Dataset) -> None:
+    images = images_of(demo)
+    assert max(one.diameter_px or 0 for one in images) > 4 * min(one.diameter_px or 0 for one in images)
+    training = TrainingConfig(batch=1, patch_px=128, steps=9)
+    rng = np.random.default_rng(0)
+    for image in images:
+        patches = ObjectPatches([image], labels_and_planes, training, PLAIN.model_copy(update={"diameter_px": 20}))
+        drawn = [targets[0] for _, targets in (*(patches.drawn(rng) for _ in range(6)), patches.fixed(0, rng))]
+        whole = np.concatenate([diameters_px(clear_border(labels.astype(np.int32))) for labels in drawn])
+        assert 14 < np.median(whole) < 28
+
+
+def test_an_image_without_objects_keeps_its_scale(demo: Dataset) -> None:
+    blank = np.zeros((1, 64, 64), np.float32)
+    image = TrainingImage("a", blank, np.zeros((64, 64), np.int32), blank)
+    assert image.scale_to(30) == 1
+    assert images_of(demo)[0].scale_to(None) == 1

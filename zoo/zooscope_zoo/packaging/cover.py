@@ -7,23 +7,23 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from zooscope.decode import task_of
+from zooscope.decode import restores
 from zooscope.model import load_model
 from zooscope.report.overlays import overlay
 from zooscope.report.pictures import as_rgb
-from zooscope.sample import Sample, Task
+from zooscope.sample import Sample
 
 MAX_BYTES = 450_000
 """The spec takes no cover above 500 KB."""
 
 
-def cover_png(package: Path, sample: Sample, decoder: Any, params: dict[str, Any]) -> bytes:
+def cover_png(package: Path, sample: Sample, decoder: str, params: dict[str, Any]) -> bytes:
     """A PNG twice as wide as high: a square of the image, and beside it what was found, or the restored image."""
-    model = load_model(package, device="cpu")
-    found, _ = decoder.decode(model.maps(sample.image), sample.target.shape, **params)
+    model = load_model(package, device="cpu", decoder=decoder)
+    found = model.predict(sample.image.values, sample.axes, **params)
     edge = min(sample.target.shape[:2])
     image, truth, found = sample.image[:edge, :edge], sample.target[:edge, :edge], found[:edge, :edge]
-    if task_of(decoder) is Task.RESTORATION:
+    if restores(model.package, decoder):
         left, right = _as_gray(image.values, truth), _as_gray(found, truth)
     else:
         left, right = as_rgb(image), overlay(image, found, truth)

@@ -28,6 +28,7 @@ from zooscope_zoo.packaging.method_card import method_card
 from zooscope_zoo.packaging.operation import prove_labels, refuse_without_operation, stardist_kwargs
 from zooscope_zoo.packaging.rdf import (
     citations,
+    known_size,
     labels_output,
     licence_of,
     maps_output,
@@ -101,8 +102,7 @@ def export(
     formats = make_formats(trained, tta=tta)
     with drafted(trained, formats) as draft:
         measured = shipped.measured if shipped and not tta else measure_package(trained, draft, progress=progress)
-        decoder = find_decoder(trained.method.decoder(trained.settings))
-        cover = cover_png(draft, formats.sample, decoder, measured.params)
+        cover = cover_png(draft, formats.sample, trained.method.decoder(trained.settings), measured.params)
         ready, _ = open_package(draft).processing().begin(formats.raw[0])
     if with_postprocessing:
         formats = make_formats(trained, channels_last=True)
@@ -131,6 +131,8 @@ def draft_files(trained: Trained, formats: Formats) -> dict[str, bytes]:
     files = {**formats.files, "test_input.npy": _npy(formats.raw), "test_output.npy": _npy(formats.output)}
     outputs = [maps_output(trained, files)]
     rdf = package_rdf(trained, method_card(trained.method), formats.architecture, files, outputs, licence=None)
+    if size := known_size(trained):
+        rdf["config"] = {"zooscope": size}
     return {**files, "rdf.yaml": _yaml(rdf)}
 
 

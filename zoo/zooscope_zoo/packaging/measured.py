@@ -17,6 +17,7 @@ from zooscope.progress import track
 from zooscope.report.shown import shown_on
 from zooscope.runkey import PREDICT_VERSION, digest_of
 from zooscope.sample import Sample, Task
+from zooscope.scales import Scale, answer_at, find_scales, scaled
 from zooscope.tune import tune
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.training.images import object_sizes, split_samples
@@ -64,9 +65,12 @@ def measure_package(trained: Trained, package: Path, *, progress: bool = False) 
     key = digest_of("export", found.digest, dict(found.protocol), plan, ids, OBJECTIVE, PREDICT_VERSION)
     with found.open() as predictor:
         count = sum(len(chosen) for _, chosen in data)
-        tuned, _ = tune(found, predictor, track(_samples(data), "tuning", count, show=progress), key=key)
-        params = {**found.params, **tuned}
-        return _measured(found, predictor, params, track(_samples(data), "validating", count, show=progress))
+        sized = track(_samples(data), "finding the sizes of objects", count, show=progress and found.sizing is not None)
+        scales = find_scales(found, predictor, sized, data=ids)
+        samples = (scaled(sample, scales.get(sample.id)) for sample in _samples(data))
+        tuned, _ = tune(found, predictor, track(samples, "tuning", count, show=progress), key=key)
+        params, samples = {**found.params, **tuned}, track(_samples(data), "validating", count, show=progress)
+        return _measured(found, predictor, params, samples, scales)
 
 
 def measure_restoration(trained: Trained, package: Path, *, progress: bool = False) -> Measured:
@@ -116,13 +120,18 @@ def _samples(data: list[tuple[Dataset, list[str]]]) -> Iterator[Sample]:
             yield replace(dataset[id], id=f"{number}-{id}")
 
 
-def _measured(found: Contender, predictor: Predictor, params: dict[str, Any], samples: Iterable[Sample]) -> Measured:
-    assert found.decode is not None
+def _measured(
+    found: Contender,
+    predictor: Predictor,
+    params: dict[str, Any],
+    samples: Iterable[Sample],
+    scales: Mapping[str, Scale],
+) -> Measured:
     records: list[dict[str, float]] = []
     sizes: list[np.ndarray[Any, Any]] = []
     for sample in samples:
-        labels, _ = found.decode(predictor.maps(sample.image), sample.target.shape, **params)
-        records.append(measure(labels, sample.target))
+        factor = scales.get(sample.id, Scale()).factor
+        records.append(measure(answer_at(found, predictor, sample, factor, params), sample.target))
         sizes.append(object_sizes(sample.target))
     edges = np.concatenate(sizes)
     return Measured(

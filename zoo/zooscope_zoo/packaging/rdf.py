@@ -136,7 +136,7 @@ def labels_output(files: Mapping[str, bytes], kwargs: Mapping[str, Any]) -> dict
 
 
 def ours(trained: Trained, measured: Measured, *, with_decoder: bool) -> dict[str, Any]:
-    """`config.zooscope`: decoder, method, receptive field, training data, validation."""
+    """`config.zooscope`: decoder, method, receptive field, size of objects, training data, validation."""
     keys = ("dataset", "version", "splits", "strata", "digest", "licence")
     told: dict[str, Any] = {
         "method": trained.config.method,
@@ -144,6 +144,7 @@ def ours(trained: Trained, measured: Measured, *, with_decoder: bool) -> dict[st
         "receptive_field_px": trained.method.describe(trained.settings).receptive_field_px,
         "training_data": [{key: item[key] for key in keys} for item in (*trained.data, *trained.earlier)],
     }
+    told |= known_size(trained)
     if trained.started_from:
         told["started_from"] = Path(trained.started_from).name
     told["validation"] = {"scores": measured.scores, "objective": measured.objective, "images": measured.images}
@@ -151,6 +152,12 @@ def ours(trained: Trained, measured: Measured, *, with_decoder: bool) -> dict[st
         id, _, version = measured.decoder.partition("@")
         told["decoder"] = {"id": id, "version": int(version), "params": measured.params}
     return told
+
+
+def known_size(trained: Trained) -> dict[str, float]:
+    """The median diameter of objects to which images are brought, of a run that was trained so."""
+    diameter_px = trained.config.augment.diameter_px
+    return {} if diameter_px is None else {"object_diameter_px": diameter_px}
 
 
 def _input(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:

@@ -71,6 +71,8 @@ class AugmentConfig(BaseModel):
     gain, offset : the normalised image times U(gain), plus U(offset).
     noise : standard deviation of added Gaussian noise, drawn from U(0, noise).
     zoom : the patch is cut smaller or larger by a factor from this range, drawn log-uniformly, and resized.
+    diameter_px : each image is first brought to the scale at which its objects have this median diameter, that of a
+        circle of the same area; the package says so, and images to predict are brought there too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,6 +82,7 @@ class AugmentConfig(BaseModel):
     offset: Range = (-0.2, 0.2)
     noise: float = Field(default=0.02, ge=0)
     zoom: Factors = (1.0, 1.0)
+    diameter_px: float | None = Field(default=None, ge=4, le=256)
 
 
 class RunConfig(BaseModel):

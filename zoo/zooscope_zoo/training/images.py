@@ -17,6 +17,7 @@ from zooscope.data import Dataset
 from zooscope.errors import DataError
 from zooscope.progress import track
 from zooscope.sample import Sample
+from zooscope.sizing import diameters_px, scale_between
 from zooscope_zoo.method import UNLABELLED
 
 PERCENTILES = (1.0, 99.8)
@@ -47,6 +48,18 @@ class TrainingImage:
     def objects(self) -> list[tuple[int, tuple[slice, slice]]]:
         """Label and bounding box of each object."""
         return [(label, box) for label, box in enumerate(ndimage.find_objects(self.labels), start=1) if box is not None]
+
+    @cached_property
+    def diameter_px(self) -> float | None:
+        """Median diameter of the objects, if there are any."""
+        found = diameters_px(self.labels)
+        return float(np.median(found)) if len(found) else None
+
+    def scale_to(self, diameter_px: float | None) -> float:
+        """By how much the image is enlarged so that its objects have that diameter; 1 without objects, or for None."""
+        if diameter_px is None or self.diameter_px is None:
+            return 1.0
+        return scale_between(self.diameter_px, diameter_px)
 
 
 Planes = Callable[[NDArray[np.int32]], NDArray[np.float32]]
@@ -135,9 +148,20 @@ def load_images(
 
 
 def notes(
-    dataset: Dataset, train: Sequence[TrainingImage], *, channels: int, field_px: int, patch_px: int
+    dataset: Dataset,
+    train: Sequence[TrainingImage],
+    *,
+    channels: int,
+    field_px: int,
+    patch_px: int,
+    diameter_px: float | None = None,
 ) -> list[str]:
-    """What to know before a training: no test part, colour, empty masks and images, sizes that do not fit."""
+    """What to know before a training: no test part, colour, empty masks and images, sizes that do not fit.
+
+    Parameters
+    ----------
+    diameter_px : median diameter of objects that every image is brought to, if any.
+    """
     said: list[str] = []
     if "train" not in dataset.splits:
         said.append(
@@ -153,18 +177,19 @@ def notes(
     blank = sum(not item.image.any() for item in train)
     if blank:
         said.append(f"{blank} of {len(train)} images are of one value and teach nothing")
-    small = sum(min(item.labels.shape) < patch_px for item in train)
+    scales = [item.scale_to(diameter_px) for item in train]
+    small = sum(min(item.labels.shape) * scale < patch_px for item, scale in zip(train, scales, strict=True))
     if small:
         said.append(
             f"{small} of {len(train)} images are smaller than the patches of {patch_px} px and are continued by their "
             "mirror image; a smaller training.patch_px fits them"
         )
-    sizes = np.concatenate([object_sizes(item.labels) for item in train])
+    sizes = np.concatenate([object_sizes(item.labels) * scale for item, scale in zip(train, scales, strict=True)])
     large = float((sizes > field_px).mean())
     if large > 0.01:
         said.append(
             f"{large:.0%} of the objects are larger than the network's receptive field of {field_px} px "
-            f"(the largest is {sizes.max()} px): take a deeper network, a larger grid, or smaller images"
+            f"(the largest is {sizes.max():.0f} px): take a deeper network, a larger grid, or smaller images"
         )
     return said
 

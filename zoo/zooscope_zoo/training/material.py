@@ -81,8 +81,9 @@ def _objects(
         told = {} if wanted is None else {"labelled": labelled}
         about.append(_about(item, config, *ids) | told)
         own = both[0][-len(ids[0]) :]
-        field, patch = method.describe(settings).receptive_field_px, config.training.patch_px
-        for note in objects.notes(item, own, channels=settings.channels, field_px=field, patch_px=patch):
+        sizes = {"patch_px": config.training.patch_px, "diameter_px": config.augment.diameter_px}
+        field = method.describe(settings).receptive_field_px
+        for note in objects.notes(item, own, channels=settings.channels, field_px=field, **sizes):
             say(f"note: {item.name}: {note}")
     targets = partial(method.targets, config=settings)  # no closure, so that workers can also be spawned
     training, validation = (ObjectPatches(found, targets, config.training, config.augment) for found in both)

@@ -35,20 +35,15 @@ class ObjectPatches:
     def drawn(self, rng: np.random.Generator) -> Pair:
         """A patch at random, changed at random."""
         item = self._image(rng)
-        size = self._training.patch_px
         low, high = self._augment.zoom
-        edge = max(8, round(size / float(np.exp(rng.uniform(np.log(low), np.log(high))))))
-        window = _window(item, edge, rng, on_object=rng.uniform() < self._training.object_fraction)
-        image, labels, planes = (cut(array, window, edge) for array in (item.image, item.labels[None], item.planes))
-        if edge != size:
-            image, labels, planes = _linear(image, size), _nearest(labels, size), _nearest(planes, size)
+        zoom = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        image, labels, planes = self._cut(item, zoom, rng, on_object=rng.uniform() < self._training.object_fraction)
         if self._augment.flips:
             image, labels, planes = turned((image, labels, planes), int(rng.integers(8)))
         image = image * np.float32(rng.uniform(*self._augment.gain)) + np.float32(rng.uniform(*self._augment.offset))
         noise = np.float32(rng.uniform(0, self._augment.noise))
         image = image + noise * rng.standard_normal(image.shape, dtype=np.float32)
-        labels = np.ascontiguousarray(labels[0])
-        return image.astype(np.float32, copy=False), self._targets(labels, np.ascontiguousarray(planes))
+        return self._with_targets(image, labels, planes)
 
     def _image(self, rng: np.random.Generator) -> TrainingImage:
         images = self._images
@@ -57,11 +52,24 @@ class ObjectPatches:
         return images[int(rng.integers(len(images)))]
 
     def fixed(self, index: int, rng: np.random.Generator) -> Pair:
-        """A patch of that image, around an object, unchanged."""
-        item, size = self._images[index], self._training.patch_px
-        window = _window(item, size, rng, on_object=True)
-        image, labels, planes = (cut(array, window, size) for array in (item.image, item.labels[None], item.planes))
-        return image.astype(np.float32), self._targets(np.ascontiguousarray(labels[0]), np.ascontiguousarray(planes))
+        """A patch of that image, around an object, unchanged but for the size of its objects."""
+        return self._with_targets(*self._cut(self._images[index], 1.0, rng, on_object=True))
+
+    def _cut(
+        self, item: TrainingImage, zoom: float, rng: np.random.Generator, *, on_object: bool
+    ) -> tuple[Planes, ...]:
+        """Image, labels (1, p, p) and planes of a window, enlarged `zoom` times beyond the objects' common size."""
+        size = self._training.patch_px
+        edge = max(8, round(size / (zoom * item.scale_to(self._augment.diameter_px))))
+        window = _window(item, edge, rng, on_object=on_object)
+        image, labels, planes = (cut(array, window, edge) for array in (item.image, item.labels[None], item.planes))
+        if edge == size:
+            return image, labels, planes
+        return _linear(image, size), _nearest(labels, size), _nearest(planes, size)
+
+    def _with_targets(self, image: Planes, labels: Planes, planes: Planes) -> Pair:
+        labels = np.ascontiguousarray(labels[0])
+        return image.astype(np.float32, copy=False), self._targets(labels, np.ascontiguousarray(planes))
 
 
 def _window(item: TrainingImage, size: int, rng: np.random.Generator, *, on_object: bool) -> tuple[int, int]:
@@ -82,11 +90,14 @@ def _window(item: TrainingImage, size: int, rng: np.random.Generator, *, on_obje
 
 
 def _linear(array: Planes, size: int) -> NDArray[np.float32]:
-    """(k, y, x) brought to (k, size, size) by linear interpolation between pixels' middles."""
+    """(k, y, x) brought to (k, size, size) as `zooscope.resampling` does it to images to predict."""
     planes = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))[None]
     if not array.size:
         return np.zeros((array.shape[0], size, size), np.float32)
-    return torch.nn.functional.interpolate(planes, (size, size), mode="bilinear", align_corners=False)[0].numpy()
+    found = torch.nn.functional.interpolate(
+        planes, (size, size), mode="bilinear", align_corners=False, antialias=array.shape[-1] > size
+    )
+    return found[0].numpy()
 
 
 def _nearest(labels: Planes, size: int) -> Planes:

@@ -169,7 +169,7 @@ def _window(scene: Scene, size: int, rng: np.random.Generator) -> tuple[int, int
 
 
 def _refuse_other_augmentation(augment: AugmentConfig) -> None:
-    neutral = {"gain": (1.0, 1.0), "offset": (0.0, 0.0), "noise": 0.0, "zoom": (1.0, 1.0)}
+    neutral = {"gain": (1.0, 1.0), "offset": (0.0, 0.0), "noise": 0.0, "zoom": (1.0, 1.0), "diameter_px": None}
     for key, value in neutral.items():
         if getattr(augment, key) != value:
             raise UsageError(f"augment.{key}={getattr(augment, key)}: it would change the noise; flips alone are taken")
