@@ -44,9 +44,9 @@ def summary(group: Group, name: str) -> str:
 
 
 def _makes_command(decorator: ast.expr, app: str) -> bool:
-    """Whether a decorator is `@app.command(...)`."""
+    """Whether a decorator is `@app.command(...)`, or `@app.callback(...)` of a group of commands."""
     call = decorator.func if isinstance(decorator, ast.Call) else decorator
-    return isinstance(call, ast.Attribute) and call.attr == "command" and ast.unparse(call.value) == app
+    return isinstance(call, ast.Attribute) and call.attr in ("command", "callback") and ast.unparse(call.value) == app
 
 
 @cache

@@ -11,19 +11,20 @@ from safetensors.torch import save as to_bytes
 
 from zooscope import atomic
 from zooscope.errors import DataError, one_line
+from zooscope_zoo.nn.noise_histogram import Histogram
 from zooscope_zoo.nn.noise_model import GaussianMixture
+
+NoiseModel = GaussianMixture | Histogram
 
 VERSION = 1
 _KEY = "zooscope.noise_model"
 
 
-def save(model: GaussianMixture, path: str | Path, *, about: Mapping[str, Any] | None = None) -> None:
+def save(model: NoiseModel, path: str | Path, *, about: Mapping[str, Any] | None = None) -> None:
     """Write a model; `about` (what it was fitted to) is kept as it is, in JSON."""
     header = {
         "version": VERSION,
-        "kind": "gaussian-mixture",
-        "components": model.components,
-        "degree": model.degree,
+        **_shape(model),
         "range": [float(model.low), float(model.high)],
         "about": dict(about or {}),
     }
@@ -32,9 +33,20 @@ def save(model: GaussianMixture, path: str | Path, *, about: Mapping[str, Any] |
 
 
 def load(path: str | Path) -> GaussianMixture:
-    """Read a model; DataError where there is none, or one of a newer version."""
+    """Read a mixture, which networks take; DataError where there is none, another kind, or one of a newer version."""
+    model = load_any(path)
+    if not isinstance(model, GaussianMixture):
+        raise DataError(f"{path}: a histogram; networks take a mixture: zooscope noise-model fit --kind mixture")
+    return model
+
+
+def load_any(path: str | Path) -> NoiseModel:
+    """Read a model of either kind; DataError where there is none, or one of a newer version."""
     header = read_header(path)
-    model = GaussianMixture(int(header["components"]), int(header["degree"]))
+    if header["kind"] == "histogram":
+        model = Histogram(*header["bins"])
+    else:
+        model = GaussianMixture(int(header["components"]), int(header["degree"]))
     try:
         model.load_state_dict(load_file(path))
     except RuntimeError as error:
@@ -57,3 +69,9 @@ def read_header(path: str | Path) -> dict[str, Any]:
     if header["version"] > VERSION:
         raise DataError(f"{path}: a noise model of version {header['version']}; this zooscope reads up to {VERSION}")
     return header
+
+
+def _shape(model: NoiseModel) -> dict[str, Any]:
+    if isinstance(model, Histogram):
+        return {"kind": "histogram", "bins": list(model.log_density.shape)}
+    return {"kind": "gaussian-mixture", "components": model.components, "degree": model.degree}

@@ -46,6 +46,12 @@ def data_mixtures(
     return models
 
 
+def dataset_pixels(data: Dataset, ids: Sequence[str]) -> tuple[Image, Image]:
+    """Observed values and signals (n,) of a data set's images as gray ones; UsageError where there are none clean."""
+    observed, signal = zip(*_pairs(data, ids, channels=1), strict=True)
+    return np.concatenate([image.ravel() for image in observed]), np.concatenate([image.ravel() for image in signal])
+
+
 def _pairs(data: Dataset, ids: Sequence[str], *, channels: int) -> list[tuple[Image, Image]]:
     """Noisy and clean images (c, y, x)."""
     if data.card.task is not Task.RESTORATION or {data.table.loc[id, "split"] for id in ids} & set(
