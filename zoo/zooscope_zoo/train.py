@@ -95,6 +95,8 @@ def train(
     except KeyboardInterrupt:
         say(f"stopped; the same command with --resume goes on from step {folder.last_step()}")
         raise
+    for line in getattr(method, "remarks", _nothing)(history):
+        say(f"note: {line}")
     weights_file = output / f"{method.keeps}.safetensors"
     say(f"weights: {weights_file}; zooscope export {output} -o {output.name}.zip makes a package")
     return history
@@ -114,6 +116,11 @@ def _measured(
         return {}
     parts = [(item, split_samples(item, strata=config.training.strata)[0]) for item in data]
     return method.measured(settings, parts, material.normalisation, say=say)
+
+
+def _nothing(history: History) -> list[str]:
+    """What a method says of a training that has no `remarks`."""
+    return []
 
 
 def _silent(line: str) -> None:

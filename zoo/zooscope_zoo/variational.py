@@ -107,12 +107,13 @@ class Variational(Restoration[Config]):
 
     def remarks(self, history: Sequence[Mapping[str, float]]) -> list[str]:
         """Whether the posterior collapsed: the image no longer reaches the latent variables."""
-        if history[-1]["validation/kl"] > COLLAPSED_NATS:
+        kl = history[-1]["validation/kl"]
+        if kl > COLLAPSED_NATS:
             return []
         return [
-            f"the posterior collapsed: the divergence from the prior is {history[-1]['validation/kl']:.2g} nats a pixel, "
-            "so the answer hardly depends on the image; train again with another training.seed, a longer "
-            "network.anneal_steps, a smaller network.sigma"
+            f"the posterior collapsed: its divergence from the prior is {kl:.2g} nats a pixel, so the answer hardly "
+            "depends on the image; train again with another training.seed, a longer network.anneal_steps, or a smaller "
+            "network.sigma"
         ]
 
     def terms(self, network: Any, images: Tensor, targets: Tensor, config: Config) -> Mapping[str, Tensor]:

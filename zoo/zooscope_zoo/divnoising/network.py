@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,7 +10,6 @@ from torch import nn
 from zooscope_zoo.nn.gaussian_noise import GaussianNoise
 from zooscope_zoo.nn.latents import Normal, divergence, normal, standard_normal
 from zooscope_zoo.nn.noise_model import GaussianMixture
-
 
 PERIOD = 8
 """Of the fixed draws' noise, in latent variables."""
@@ -29,8 +29,8 @@ class VAE(nn.Module):
     fixed draws of 8 * 2**depth.
 
     `forward` decodes the means of the latent variables: one deterministic answer. Random ones come of `encode` and
-    `sampled`. The fixed draws that may follow are deterministic too: each has its own noise, which repeats every 8 latent
-    variables along y and x, so that tiles that begin at such places fit together.
+    `sampled`. The fixed draws that may follow are deterministic too: each has its own noise, which repeats every 8
+    latent variables along y and x, so that tiles that begin at such places fit together.
 
     Parameters
     ----------
@@ -59,8 +59,9 @@ class VAE(nn.Module):
         widths = [width * 2**level for level in range(depth)]
         self.encoder = nn.ModuleList(Pair(inputs, now) for inputs, now in itertools.pairwise([channels, *widths]))
         self.posterior_of = nn.Conv2d(widths[-1], 2 * latent, 3, padding=1)
+        bias: Any = self.posterior_of.bias
         with torch.no_grad():  # at first the means are to stand out of the noise, or the posterior may collapse
-            self.posterior_of.bias[latent:] = -3
+            bias[latent:] = -3
         ways = [latent, *widths[::-1]]
         self.decoder = nn.ModuleList(Pair(inputs, now) for inputs, now in itertools.pairwise(ways))
         self.last = Pair(width, width)

@@ -1,4 +1,4 @@
-"""Hierarchical DivNoising (Prakash et al. 2022): draws clean images that a noisy one may be of, by a ladder of latents."""
+"""Hierarchical DivNoising (Prakash et al. 2022): draws the clean images that a noisy one may be of."""
 
 from zooscope_zoo.hdn.method import METHOD
 

@@ -6,6 +6,7 @@ convolution starts small, follow Child 2021 (arXiv:2011.10650), so that a networ
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,8 +24,9 @@ class GatedBlock(nn.Module):
         self.body = nn.Sequential(
             nn.ELU(), nn.Conv2d(width, width, 3, padding=1), nn.ELU(), nn.Conv2d(width, 2 * width, 3, padding=1)
         )
+        last: Any = self.body[-1]
         with torch.no_grad():
-            self.body[3].weight *= scale
+            last.weight *= scale
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The same shape."""
@@ -155,7 +157,8 @@ class LadderVAE(nn.Module):
         """
         above, divergences = features[-1], list[torch.Tensor]()
         for level in reversed(range(self.levels)):
-            rung, feature = self.rungs[level], features[level]
+            rung: Any = self.rungs[level]
+            feature = features[level]
             prior = rung.prior(above, feature)
             posterior = prior if level < prior_levels else rung.posterior(above, feature)
             divergences.append(divergence(posterior, prior))
@@ -166,7 +169,7 @@ class LadderVAE(nn.Module):
         """The signal of the latent variables' means, none of them the prior's; gradients stop at each mean."""
         above = features[-1]
         for level in reversed(range(self.levels)):
-            rung = self.rungs[level]
+            rung: Any = self.rungs[level]
             above = _doubled(rung(above, rung.posterior(above, features[level]).mean.detach()))
         return self.head(self.last(above))
 
@@ -175,7 +178,8 @@ class LadderVAE(nn.Module):
         features = self.encode(x)
         above = features[-1]
         for level in reversed(range(self.levels)):
-            rung, feature = self.rungs[level], features[level]
+            rung: Any = self.rungs[level]
+            feature = features[level]
             seen = rung.prior(above, feature) if level < self.prior_levels else rung.posterior(above, feature)
             above = _doubled(rung(above, seen.mean))
         return self.head(self.last(above))
