@@ -195,7 +195,7 @@ def _gathered(ends: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.i
     grown = np.zeros(dense.shape, bool)
     grown[:, GROW, GROW] = True
     for _ in range(GROW):
-        grown = ndimage.binary_dilation(grown, np.ones((1, 3, 3), bool)) & dense
+        grown = np.asarray(ndimage.binary_dilation(grown, np.ones((1, 3, 3), bool)), bool) & dense
     number, inner_y, inner_x = np.nonzero(grown)
     territory = np.zeros(np.array(shape) + 2 * GROW, np.int32)
     territory[seeds[number, 0] + inner_y, seeds[number, 1] + inner_x] = number + 1
