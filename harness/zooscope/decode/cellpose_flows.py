@@ -22,6 +22,9 @@ STEPS = 200
 PEAK, WINDOW_PX = 10, 5
 """A seed is where more pixels than this end, and no place within two pixels has more of them."""
 
+ROUNDING_PX = 1e-3
+"""In a large image float32 ends so far short of a pixel that it has reached."""
+
 GROW, GROWN = 5, 2
 """Seeds take in what touches them, pixel by pixel, this many times, where more pixels than this end."""
 
@@ -180,7 +183,7 @@ def _followed(flows: NDArray[np.float32], y: NDArray[Any], x: NDArray[Any]) -> N
 
 def _gathered(ends: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.int32]:
     """The object of each pixel: the seed near which it ends, or 0."""
-    places = np.clip(ends.astype(np.int64), 0, np.array(shape)[:, None] - 1)
+    places = np.clip((ends + ROUNDING_PX).astype(np.int64), 0, np.array(shape)[:, None] - 1)
     counts = np.zeros(shape, np.int64)
     np.add.at(counts, tuple(places), 1)
     peaks = (counts == ndimage.maximum_filter(counts, WINDOW_PX, mode="constant")) & (counts > PEAK)
@@ -192,7 +195,7 @@ def _gathered(ends: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.i
     grown = np.zeros(dense.shape, bool)
     grown[:, GROW, GROW] = True
     for _ in range(GROW):
-        grown = ndimage.binary_dilation(grown, np.ones((1, 3, 3), bool)) & dense
+        grown = np.asarray(ndimage.binary_dilation(grown, np.ones((1, 3, 3), bool)), bool) & dense
     number, inner_y, inner_x = np.nonzero(grown)
     territory = np.zeros(np.array(shape) + 2 * GROW, np.int32)
     territory[seeds[number, 0] + inner_y, seeds[number, 1] + inner_x] = number + 1
