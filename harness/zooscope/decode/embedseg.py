@@ -32,9 +32,9 @@ def decode(
     """Cluster the embeddings (place + offset) of the foreground, from the pixel with the best seed on.
 
     That pixel's embedding is a centre, and the foreground whose embeddings lie in the ellipse around it, with its
-    margins as half axes, a cluster. Then the same with the best pixel that is in no cluster yet, while its seed is above
-    `seed_threshold` (Lalit et al. 2022, doi:10.1016/j.media.2022.102523; Neven et al. 2019, arXiv:1906.11109). Only the
-    embeddings around a centre are looked at, so the time grows with the foreground, not with it times the objects.
+    margins as half axes, a cluster. Then the same with the best pixel that is in no cluster yet, while its seed is
+    above `seed_threshold` (Lalit et al. 2022, doi:10.1016/j.media.2022.102523; Neven et al. 2019, arXiv:1906.11109).
+    Only the embeddings around a centre are looked at: time grows with the foreground, not with it times the objects.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from zooscope import plugins
 from zooscope.data import Dataset
 from zooscope_zoo.embedseg.loss import embedding_loss
 from zooscope_zoo.embedseg.method import EmbedSegConfig
-from zooscope_zoo.embedseg.network import UNIT_PX
+from zooscope_zoo.embedseg.network import GAIN, UNIT_PX
 
 METHOD = plugins.load("methods", "embedseg")
 CONFIG = EmbedSegConfig()
@@ -27,7 +27,7 @@ def guess(targets: Tensor, *, margin_px: float, seed: int = 0) -> Tensor:
     """Raw maps of a network that half knows: offsets of up to 15 px, and sigmas that vary."""
     generator = torch.Generator().manual_seed(seed)
     raw = torch.randn(len(targets), 5, *targets.shape[2:], generator=generator)
-    raw[:, 1:3] *= 5 / UNIT_PX
+    raw[:, 1:3] *= 5 / UNIT_PX / GAIN
     raw[:, 3:] = np.log(np.log(2) * (UNIT_PX / margin_px) ** 2) / 10 + 0.02 * raw[:, 3:]
     return raw.requires_grad_()
 
@@ -46,7 +46,7 @@ def reference(raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
     zero = raw.sum() * 0
     terms = {"instance": zero, "variance": zero, "seed": zero}
     for maps, (labels, marks) in zip(raw, targets, strict=True):
-        embedded, count = torch.stack([y, x]) + torch.tanh(maps[1:3]), int(labels.max())
+        embedded, count = torch.stack([y, x]) + torch.tanh(GAIN * maps[1:3]), int(labels.max())
         wanted = torch.zeros_like(labels)
         for number in range(1, count + 1):
             own = labels == number
@@ -87,7 +87,7 @@ def test_a_network_that_points_every_pixel_at_its_centre_loses_nearly_nothing(de
         centres[numbers[tuple(at.T)]] = at
         away = centres[numbers] - torch.stack(torch.meshgrid(*map(torch.arange, numbers.shape), indexing="ij"), -1)
         away[numbers == 0] = 0
-        raw[image, 1:3] = torch.atanh(away.permute(2, 0, 1) / UNIT_PX)
+        raw[image, 1:3] = torch.atanh(away.permute(2, 0, 1) / UNIT_PX) / GAIN
         # background keeps its place, so it must not lie within a margin; no object here is so small
         raw[image, 0] = torch.where(numbers > 0, 20.0, -20.0)
     terms = embedding_loss(raw, targets)

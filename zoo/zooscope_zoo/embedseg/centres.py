@@ -16,7 +16,7 @@ def medoids(labels: NDArray[np.int32]) -> NDArray[np.int64]:
     y, x = np.nonzero(labels)
     own = labels[y, x] - 1
     count = int(labels.max(initial=0))
-    weight = np.ones(len(y))
+    weight, distance = np.ones(len(y)), np.zeros(len(y))
     for _ in range(ITERATIONS):
         total = np.bincount(own, weight, count)
         median_y, median_x = (np.bincount(own, weight * place, count) / total for place in (y, x))

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from zooscope_zoo.embedseg.network import UNIT_PX, log_bandwidth
+from zooscope_zoo.embedseg.network import UNIT_PX, log_bandwidth, offset
 
 VARIANCE_WEIGHT, SEED_WEIGHT = 10.0, 1.0
 FOREGROUND_WEIGHT = 10.0
@@ -43,7 +43,7 @@ def embedding_loss(raw: Tensor, targets: Tensor) -> dict[str, Tensor]:
     weight = 1 / (count[image] * len(labels))
 
     flat = raw.permute(0, 2, 3, 1).flatten(0, 2)
-    places = _grid(labels) + torch.tanh(flat[:, 1:3])
+    places = _grid(labels) + offset(flat[:, 1:3])
     pixels = labels.flatten().nonzero()[:, 0]
     own = labels.flatten()[pixels] - 1 + first[pixels // size]
     area = own.bincount(minlength=instances)

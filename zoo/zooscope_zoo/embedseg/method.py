@@ -33,7 +33,7 @@ class EmbedSeg:
     curve_note = ""
     config = EmbedSegConfig
     architecture = ("zooscope_zoo.embedseg.network",)
-    small = ("network.width=8", "network.blocks=1", "network.dilations=[1, 2]", "training.steps=800")
+    small = ("network.width=8", "network.blocks=1", "network.dilations=[1, 2]")
 
     def network(self, config: EmbedSegConfig) -> nn.Module:
         """A new network."""

@@ -13,7 +13,10 @@ UNIT_PX = 256.0
 """The offsets' reach, and what distances are measured in: a constant, so that no map depends on the image's size."""
 
 START_PX = 8.0
-"""The margin that an untrained network gives."""
+"""The margin that an untrained network gives, while its offsets are zero."""
+
+GAIN = 1 / 8
+"""Of the offsets' logits: 1 is 32 px, so that an object's radius is a value like those of other layers."""
 
 LOG_BANDWIDTH = (0.0, 16.0)
 """Natural logarithms of the smallest and largest bandwidth: margins from 213 to 0.07 px."""
@@ -22,6 +25,11 @@ LOG_BANDWIDTH = (0.0, 16.0)
 def log_bandwidth(sigma: torch.Tensor) -> torch.Tensor:
     """Ten times sigma, which lets it move fast at small steps, within what float32 can raise e to."""
     return torch.clamp(10 * sigma, *LOG_BANDWIDTH)
+
+
+def offset(logits: torch.Tensor) -> torch.Tensor:
+    """Offsets in `UNIT_PX`, from -1 to 1."""
+    return torch.tanh(GAIN * logits)
 
 
 class Down(nn.Module):
@@ -99,12 +107,13 @@ class EmbedSegNetwork(nn.Module):
             Down(4 * width, 8 * width),
             *(Factorised(8 * width, dilation) for dilation in dilations),
         )
-        self.seed, self.instance = _decoder(width, 1), _decoder(width, 4)
-        head = self.instance[-1]
-        assert isinstance(head.bias, nn.Parameter)
-        with torch.no_grad():  # the same margin everywhere, small enough to tell objects apart from the first step on
-            head.weight[:, 2:].zero_()
-            head.bias[2:] = math.log(math.log(2) * (UNIT_PX / START_PX) ** 2) / 10
+        head = nn.ConvTranspose2d(width, 4, 2, stride=2)
+        # every pixel points at itself first: a random offset would be far beyond the margin and learn nothing
+        nn.init.zeros_(head.weight)
+        start = math.log(math.log(2) * (UNIT_PX / START_PX) ** 2) / 10
+        head.bias = nn.Parameter(torch.tensor([0.0, 0.0, start, start]))
+        self.seed = _decoder(width, nn.ConvTranspose2d(width, 1, 2, stride=2))
+        self.instance = _decoder(width, head)
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """Seed before the sigmoid, offsets before the tanh, sigmas."""
@@ -119,16 +128,16 @@ class EmbedSegNetwork(nn.Module):
         """
         raw = self.logits(x)
         margins = UNIT_PX * math.sqrt(math.log(2)) * torch.exp(-0.5 * log_bandwidth(raw[:, 3:]))
-        return torch.cat([torch.sigmoid(raw[:, :1]), UNIT_PX * torch.tanh(raw[:, 1:3]), margins], dim=1)
+        return torch.cat([torch.sigmoid(raw[:, :1]), UNIT_PX * offset(raw[:, 1:3]), margins], dim=1)
 
 
-def _decoder(width: int, outputs: int) -> nn.Sequential:
+def _decoder(width: int, head: nn.Module) -> nn.Sequential:
     return nn.Sequential(
         Up(8 * width, 4 * width),
         *(Factorised(4 * width, 1) for _ in range(2)),
         Up(4 * width, width),
         *(Factorised(width, 1) for _ in range(2)),
-        nn.ConvTranspose2d(width, outputs, 2, stride=2),
+        head,
     )
 
 
