@@ -39,7 +39,6 @@ def test_points_move_steadily_while_a_slender_nucleus_turns(slender: NDArray[np.
 
 def bent(*, width_px: float, degrees: float, size: int = 96, radius_px: float = 26) -> NDArray[np.int32]:
     """A rod of twice that width bent along an arc of a circle, with round ends."""
-    y, x = np.mgrid[:size, :size] - size / 2 + 0.5
     arc = np.deg2rad(np.linspace(0, degrees, 200)) + 0.4
     line = np.ones((size, size), bool)
     line[
