@@ -54,8 +54,9 @@ def decode(
     y, x = np.nonzero((prob > prob_threshold) & (prob == maximum_filter(prob, 3, mode="nearest")))
     order = np.argsort(-prob[y, x], kind="stable")
     y, x = y[order], x[order]
-    points = maps[1:, y, x].T.reshape(len(y), 2, -1)
-    basis = spline_basis(SAMPLES * points.shape[2], points.shape[2])
+    count = (len(maps) - 1) // 2
+    points = maps[1:, y, x].T.reshape(-1, 2, count)
+    basis = spline_basis(SAMPLES * count, count)
     contours = points @ basis.T + (grid * np.stack([y, x], axis=1))[..., None]
     labels = np.zeros(shape, np.int32)
     kept = _suppressed(contours, shape, nms_threshold)
@@ -88,7 +89,7 @@ def _suppressed(contours: Array, shape: tuple[int, int], threshold: float) -> li
     kept = np.zeros(len(contours), bool)
     for index, mask in enumerate(_filled(contours, low, high)):
         area = np.count_nonzero(mask)
-        for other in np.flatnonzero(kept & ((low < high[index]) & (high > low[index])).all(1)):
+        for other in np.flatnonzero(kept & ((low < high[index]) & (high > low[index])).all(1)).tolist():
             top, bottom = np.maximum(low[index], low[other]), np.minimum(high[index], high[other])
             own, its = mask[_box(top - low[index], bottom - low[index])], masks[other]
             both = own & its[_box(top - low[other], bottom - low[other])]
