@@ -29,7 +29,7 @@ METRICS = ("ap50.per-image@1", "ap75.per-image@1")
 
 def score(folder: Path, data: str, changes: Sequence[str]) -> dict[str, Any]:
     """Scores of one network on the test split; its package is trained and made where it is not there yet."""
-    package, done = folder.with_suffix(".zip"), folder.with_suffix(".json")
+    package, done = (folder.parent / f"{folder.name}{suffix}" for suffix in (".zip", ".json"))
     if done.is_file():
         found = json.loads(done.read_text(encoding="utf-8"))
         if found["data"] != data or found["settings"] != list(changes):

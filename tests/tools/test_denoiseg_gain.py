@@ -1,0 +1,49 @@
+"""What denoising gains: the table says what the scores say, and what was measured is not measured again."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+AP50, AP75 = "ap50.per-image@1", "ap75.per-image@1"
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("denoiseg_gain", ROOT / "tools" / "denoiseg_gain.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def kept(folder: Path, score: float, *, alpha: float, draw: int) -> None:
+    """What a finished network leaves."""
+    changes = ["training.steps=9", "training.labelled=2", f"training.seed={draw}", f"network.alpha={alpha:g}"]
+    told: dict[str, Any] = {"data": "demo", "settings": changes, "labelled": ["a", "b"]}
+    told["scores"] = {AP50: score, AP75: score / 2}
+    (folder / f"draw-{draw}-alpha-{alpha:g}.json").write_text(json.dumps(told))
+
+
+def test_finished_networks_are_taken_as_they_are_and_the_table_has_their_means(tool: ModuleType, tmp_path: Path):
+    for draw, (joint, alone) in enumerate([(0.7, 0.6), (0.6, 0.54)]):
+        kept(tmp_path, joint, alpha=0.5, draw=draw)
+        kept(tmp_path, alone, alpha=0.0, draw=draw)
+    found = tool.measure(tmp_path, "demo", labelled=2, draws=2, changes=["training.steps=9"])
+    assert tool.gains(found, AP50) == pytest.approx([0.1, 0.06])
+    tool.write(found, tmp_path / "reports")
+    text = (tmp_path / "reports" / "gain-2-labelled.md").read_text()
+    assert "| 1 | 0.600 | 0.540 | +0.060 | 0.300 | 0.270 | +0.030 |" in text
+    assert "| mean | 0.650 | 0.570 | +0.080 | 0.325 | 0.285 | +0.040 |" in text
+    assert json.loads((tmp_path / "reports" / "gain-2-labelled.json").read_text())["draws"][0]["labelled"] == ["a", "b"]
+
+
+def test_scores_of_other_settings_are_refused(tool: ModuleType, tmp_path: Path):
+    kept(tmp_path, 0.7, alpha=0.5, draw=0)
+    with pytest.raises(SystemExit, match="of other settings; name another folder"):
+        tool.measure(tmp_path, "demo", labelled=3, draws=1, changes=["training.steps=9"])
