@@ -48,7 +48,9 @@ def agreement(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("zoom", [0.5, 2.0])
-def test_an_image_and_its_zoom_have_the_same_labels(blobs: Callable[..., Path], small_nuclei, zoom: float):
+def test_an_image_and_its_zoom_have_the_same_labels(
+    blobs: Callable[..., Path], small_nuclei: list[Sample], zoom: float
+):
     model = zooscope.load_model(blobs(), device="cpu")
     for sample in small_nuclei:
         image = scaled_image(sample.image, zoom)
@@ -57,7 +59,7 @@ def test_an_image_and_its_zoom_have_the_same_labels(blobs: Callable[..., Path], 
         assert agreement(model.predict(image.values), expected) > (0.95 if zoom > 1 else 0.6)
 
 
-def test_a_given_diameter_is_taken(blobs: Callable[..., Path], small_nuclei):
+def test_a_given_diameter_is_taken(blobs: Callable[..., Path], small_nuclei: list[Sample]):
     image = small_nuclei[0].image
     _, maps = zooscope.load_model(blobs(), device="cpu", diameter=10).predict(image.values, return_maps=True)
     assert maps.shape[1:] == tuple(2 * length for length in image.shape)
@@ -91,7 +93,7 @@ def test_a_row_says_at_which_scale_and_can_be_verified(
     data, results = load_dataset(folder), Results(tmp_path / "reports")
     (row,) = plan_rows([str(package)], data, device="cpu")
     result = run_row(row, results)
-    for id, scale in result.images["scale"].items():
+    for id, scale in result.images["scale"].to_dict().items():
         truth = scale_between(float(np.median(diameters_px(data[str(id)].target))), KNOWN_PX)
         assert truth / 1.3 < scale < truth * 1.3
     stored = {id: result.prediction(id) for id in row.data.ids}
