@@ -40,7 +40,7 @@ from zooscope.metrics.average_precision import average_precision
 from zooscope.metrics.coco import PROTOCOLS, Detections, Protocol, match_boxes, match_masks
 
 ALLOWED = 1e-12
-Objects = NDArray[Any] | Masks
+Objects = Any
 """A label image, masks, or boxes."""
 
 
@@ -192,8 +192,9 @@ def pixels_apart(answers: Sequence[Answer]) -> tuple[int, int]:
         shape = truth.shape
         for mask in each(overlapping(Answer(truth, truth, None)).truth):
             outlines = [line[:, ::-1] + 0.37 for line in measure.find_contours(np.pad(mask, 1), 0.5)]
-            codes = masks.frPyObjects([line.ravel().tolist() for line in outlines], *shape)
-            packed = masks.encode(np.asfortranarray(mask))
+            polygons: Any = [line.ravel().tolist() for line in outlines]
+            codes: Any = masks.frPyObjects(polygons, *shape)
+            packed: Any = masks.encode(np.asfortranarray(mask))
             polygon, start, length = runs_of_polygons(outlines, shape=shape)
             runs = runs_of_counts(packed["counts"].decode(), packed["size"], shape=shape)
             pairs = [(masks.decode(code), start[polygon == n], length[polygon == n]) for n, code in enumerate(codes)]
