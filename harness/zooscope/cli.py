@@ -123,10 +123,18 @@ def fetch(dataset: str, as_json: Json = False) -> None:
     leaks = data.leaks() if "test" in counts and "train" in counts else []
     if as_json:
         _print_json(
-            {"id": data.card.id, "digest": data.digest, "folder": str(data.folder), "splits": counts, "leaks": leaks}
+            {
+                "id": data.card.id,
+                "digest": data.digest,
+                "folder": str(data.folder),
+                "licence": data.card.licence,
+                "splits": counts,
+                "leaks": leaks,
+            }
         )
         return
     _show_parts(data)
+    typer.echo(f"  licence: {data.card.licence}")
     if data.splits == ["test"] and Path(dataset).is_dir():
         typer.echo(f"  all of it is for tests; to train on it, divide it with: zooscope split {dataset}")
     if leaks:

@@ -9,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from zooscope.errors import DataError
+from zooscope.masks import Masks
 
 
 class Task(StrEnum):
@@ -35,6 +36,7 @@ class Sample:
     group : what was imaged together; splits never cut a group and the bootstrap resamples groups.
     stratum : the part of the data set that this image is reported under.
     pixel_size_um : edge of a pixel in micrometres, where the source tells it.
+    objects : the true objects where the source has a mask of each and they may overlap; `target` is a view of them.
     """
 
     id: str
@@ -43,6 +45,7 @@ class Sample:
     group: str
     stratum: str = "all"
     pixel_size_um: float | None = None
+    objects: Masks | None = None
 
     @property
     def axes(self) -> str:

@@ -118,7 +118,8 @@ def score_image(data: Dataset, load: Load, id: str) -> Scored:
         record = measure(found, sample.target, task=task)
         if task is Task.INSTANCE_SEGMENTATION:
             protocol = PROTOCOLS[data.card.detection_protocol]
-            detections = detect(found, sample.target, protocol=protocol, scores=predicted.scores)
+            truth = sample.target if sample.objects is None else sample.objects
+            detections = detect(found, truth, protocol=protocol, scores=predicted.scores)
     except ValueError as error:
         raise DataError(f"image {id}: its prediction cannot be scored: {error}") from error
     about = {"group": sample.group, "stratum": sample.stratum, **predicted.about}

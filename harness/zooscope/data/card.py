@@ -23,7 +23,7 @@ class Source(BaseModel):
     """One file to download.
 
     `sha256` only where the source's bytes are stable; `folder` where cards share a file: its folder in the mirror and
-    among downloads, in place of the card's id.
+    among downloads, in place of the card's id; `by_hand` says why a person has to get it, from the page `url`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +33,7 @@ class Source(BaseModel):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     size: int | None = Field(default=None, gt=0, description="bytes, for the progress bar")
     folder: str | None = Field(default=None, pattern=_NAME)
+    by_hand: str | None = None
 
 
 class Card(BaseModel):

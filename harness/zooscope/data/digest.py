@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from zooscope.masks import Masks
+
 ROW_KEYS = ("id", "group", "stratum", "split", "image_sha256", "target_sha256")
 
 
@@ -16,6 +18,14 @@ def array_digest(array: NDArray[np.generic]) -> str:
     digest = hashlib.sha256(head.encode())
     digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data)
     return digest.hexdigest()
+
+
+def target_digest(target: NDArray[np.generic], objects: Masks | None) -> str:
+    """sha256 of a target; where its objects have masks of their own, over those too."""
+    if objects is None:
+        return array_digest(target)
+    parts = [array_digest(target), *(array_digest(array) for array in objects.arrays().values())]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def rows_digest(rows: Iterable[Mapping[str, object]]) -> str:

@@ -29,7 +29,9 @@ def fetch(card: Card, *, progress: bool = True) -> dict[str, Path]:
 
 
 def forget(card: Card, source: Source) -> None:
-    """Drop a download that turned out to hold the wrong thing; a mirror's file is not ours to delete."""
+    """Drop a download that turned out to hold the wrong thing; what a mirror or a person gave is not ours to delete."""
+    if source.by_hand:
+        return
     (cache_folder("downloads", _folder(card, source)) / source.file).unlink(missing_ok=True)
 
 
@@ -46,13 +48,14 @@ def _fetch(card: Card, source: Source, *, progress: bool) -> Path:
         if target.is_file():
             _verify(target, source, where=f"download {target}")
             return target
-        urls = [source.url]
+        urls = [] if source.by_hand else [source.url]
         if mirror.startswith(("http://", "https://")):
             urls.insert(0, f"{mirror.rstrip('/')}/{home}/{source.file}")
         failures = [download(url, target, source.sha256, progress=progress) for url in urls if not target.is_file()]
     if not target.is_file():
+        why = [f"{source.by_hand}: get it from {source.url}"] if source.by_hand else []
         raise DataError(
-            f"data set '{card.id}': {source.file} could not be fetched: {'; '.join(str(f) for f in failures)}. "
+            f"data set '{card.id}': {source.file} could not be fetched: {'; '.join([*map(str, failures), *why])}. "
             f"Put the file at {target}, or point ZOOSCOPE_MIRROR at a folder that holds {home}/{source.file}"
         )
     return target

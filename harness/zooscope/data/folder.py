@@ -1,4 +1,7 @@
-"""A folder as a data set: images/, masks/ or clean/, groups.csv. A user's own, the demo set, the decoded cache."""
+"""A folder as a data set: images/, masks/ or clean/, groups.csv. A user's own, the demo set, the decoded cache.
+
+Where objects overlap, objects/<id>.parquet holds the mask of each beside the label image: a row a run of pixels.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,14 +13,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from zooscope import atomic
-from zooscope.data.digest import array_digest, rows_digest
+from zooscope.data.digest import array_digest, rows_digest, target_digest
 from zooscope.data.labels import refuse_foreground_masks
 from zooscope.data.truth import TRUTHS, task_of, truth_folder
-from zooscope.errors import DataError
+from zooscope.errors import DataError, one_line
 from zooscope.imagefile import SUFFIXES, encode_tiff, read_array, read_image
+from zooscope.masks import Masks
 from zooscope.sample import Sample, Task
 
 TABLE = "groups.csv"
+OBJECTS = "objects"
 COLUMNS = ("id", "group", "stratum", "split", "pixel_size_um", "image_sha256", "target_sha256")
 
 
@@ -58,7 +63,7 @@ def read_table(folder: Path) -> pd.DataFrame:
         for id in table.index:
             sample = read_sample(folder, table, str(id), verify=False)
             table.loc[id, "image_sha256"] = array_digest(sample.image.values)
-            table.loc[id, "target_sha256"] = array_digest(sample.target)
+            table.loc[id, "target_sha256"] = target_digest(sample.target, sample.objects)
         if task is Task.INSTANCE_SEGMENTATION:
             found = (read_sample(folder, table, str(id), verify=False).target for id in table.index)
             refuse_foreground_masks(found, source=str(folder / truth.folder))
@@ -72,11 +77,13 @@ def read_sample(folder: Path, table: pd.DataFrame, id: str, *, verify: bool = Tr
     task = task_of(folder)
     path = truth_folder(folder) / row["target"]
     target = read_target(path, image, task=task)
-    if verify and (array_digest(image.values) != row["image_sha256"] or array_digest(target) != row["target_sha256"]):
+    objects = _read_masks(folder / OBJECTS / f"{id}.parquet", target.shape[:2])
+    found = (array_digest(image.values), target_digest(target, objects)) if verify else None
+    if found and found != (row["image_sha256"], row["target_sha256"]):
         what = f"{folder}: sample '{id}' changed since its digest was taken"
         raise DataError(f"{what}; load the folder again if it is your own, delete it to make it anew if it is a cache")
     size = None if pd.isna(row["pixel_size_um"]) else float(row["pixel_size_um"])
-    return Sample(id, image, target, group=str(row["group"]), stratum=str(row["stratum"]), pixel_size_um=size)
+    return Sample(id, image, target, str(row["group"]), str(row["stratum"]), size, objects)
 
 
 def read_target(path: Path, image: xr.DataArray, *, task: Task) -> NDArray[Any]:
@@ -99,13 +106,40 @@ def write_folder(path: Path, samples: Iterable[tuple[Sample, str]], *, task: Tas
             image, target = sample.image.values, sample.target
             (building / "images" / f"{sample.id}.tif").write_bytes(encode_tiff(image))
             (building / truth.folder / f"{sample.id}.tif").write_bytes(encode_tiff(truth.stored(target)))
+            if sample.objects is not None:
+                (building / OBJECTS).mkdir(exist_ok=True)
+                _write_masks(building / OBJECTS / f"{sample.id}.parquet", sample.objects)
             size = "" if sample.pixel_size_um is None else sample.pixel_size_um
-            digests = (array_digest(image), array_digest(target))
+            digests = (array_digest(image), target_digest(target, sample.objects))
             row = (sample.id, sample.group, sample.stratum, split, size, *digests)
             rows.append(dict(zip(COLUMNS, row, strict=True)))
         rows.sort(key=lambda row: str(row["id"]))
         pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(building / TABLE, index=False, lineterminator="\n")
     return rows_digest(rows)
+
+
+def _write_masks(path: Path, masks: Masks) -> None:
+    """A row a run; what is true of an object stands in each of its runs."""
+    runs = pd.DataFrame({"owner": masks.owner, "start": masks.start, "length": masks.length})
+    runs.assign(area=masks.area[masks.owner], crowd=masks.crowd[masks.owner]).to_parquet(path, index=False)
+
+
+def _read_masks(path: Path, shape: tuple[int, ...]) -> Masks | None:
+    if not path.is_file():
+        return None
+    try:
+        runs = pd.read_parquet(path)
+        owner, start, length = (runs[name].to_numpy(np.int64) for name in ("owner", "start", "length"))
+        objects = runs.drop_duplicates("owner").set_index("owner")
+        area, crowd = objects["area"].to_numpy(np.float64), objects["crowd"].to_numpy(bool)
+    except (KeyError, OSError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: no table of the runs of masks ({one_line(error)})") from error
+    fits = (start >= 0) & (length > 0) & (start + length <= shape[0] * shape[1])
+    if not fits.all() or (np.diff(owner, prepend=0) < 0).any() or list(objects.index) != list(range(len(objects))):
+        raise DataError(
+            f"{path}: runs that do not fit an image of {shape[0]}x{shape[1]} pixels, or objects out of order"
+        )
+    return Masks((shape[0], shape[1]), owner, start, length, area, crowd)
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -1,9 +1,10 @@
-"""Boxes: rows of y0, x0, y1, x1. The boxes around the objects of a label image, and which boxes of two sets overlap."""
+"""Boxes: rows of y0, x0, y1, x1. The boxes around the objects of an image, and which boxes of two sets overlap."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from zooscope.masks import Masks
 from zooscope.metrics.overlap import Labels
 
 Boxes = NDArray[np.float64]
@@ -13,21 +14,24 @@ AT_ONCE = 256
 """Boxes that are compared with all others in one step; bounds the memory."""
 
 
-def around(labels: Labels) -> Boxes:
-    """The box around each object of a label image (y, x), in the order of labels.
+def around(labels: Labels | Masks) -> Boxes:
+    """The box around each object of a label image (y, x), in the order of labels, or around each mask.
 
     Raises
     ------
     ValueError : an image that is not two-dimensional.
     """
+    if isinstance(labels, Masks):
+        return labels.boxes()
     if labels.ndim != 2:
         raise ValueError(f"labels of shape {labels.shape}; boxes are around the objects of a (y, x) image")
     if not labels.any():
         return np.zeros((0, 4))
+    numbered: Labels = labels
     if labels.max() > labels.size:  # one place is kept for every label up to the greatest
         ids, index = np.unique(labels, return_inverse=True)
-        labels = index.reshape(labels.shape) + (ids[0] > 0)
-    found = ndimage.find_objects(labels.astype(np.int64))
+        numbered = index.reshape(labels.shape) + (ids[0] > 0)
+    found = ndimage.find_objects(numbered.astype(np.int64))
     rows = [(part[0].start, part[1].start, part[0].stop, part[1].stop) for part in found if part]
     return np.asarray(rows, np.float64)
 
@@ -58,11 +62,15 @@ def areas(boxes: Boxes) -> NDArray[np.float64]:
 
 
 def overlapping(
-    one: Boxes, other: Boxes, *, least_iou: float
+    one: Boxes, other: Boxes, *, least_iou: float, crowd: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
     """Pairs whose IoU is at least `least_iou` (> 0): indices into both, and the IoU; by the first, then the second.
 
     Only boxes that can meet along y are compared.
+
+    Parameters
+    ----------
+    crowd : of each `other`, whether COCO's IoU with a crowd is meant: the share of `one` that lies in it.
     """
     order = np.argsort(other[:, 0], kind="stable")
     tops = other[order, 0]
@@ -73,7 +81,7 @@ def overlapping(
         begin, count = first[start : start + AT_ONCE], (last - first)[start : start + AT_ONCE]
         i = np.repeat(np.arange(start, start + len(count)), count)
         j = order[np.arange(len(i)) + np.repeat(begin - np.cumsum(count) + count, count)]
-        iou = _iou(one[i], other[j])
+        iou = _iou(one[i], other[j], None if crowd is None else crowd[j])
         near = np.flatnonzero(iou >= least_iou)
         found.append((i[near], j[near], iou[near]))
     if not found:
@@ -83,9 +91,11 @@ def overlapping(
     return i[by], j[by], iou[by]
 
 
-def _iou(one: Boxes, other: Boxes) -> NDArray[np.float64]:
+def _iou(one: Boxes, other: Boxes, crowd: NDArray[np.bool_] | None) -> NDArray[np.float64]:
     """Of each row with the same row of the other."""
     sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
     shared = np.where((sides > 0).all(axis=1), sides[:, 0] * sides[:, 1], 0.0)
     union = areas(one) + areas(other) - shared
+    if crowd is not None:
+        union = np.where(crowd, areas(one), union)
     return np.divide(shared, union, out=np.zeros(len(shared)), where=shared > 0)

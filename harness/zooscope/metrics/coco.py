@@ -1,7 +1,7 @@
 """COCO's matching: what each detection of one image matched at every IoU threshold and range of areas.
 
 Lin et al. 2014, arXiv:1405.0312, as in the evaluation of cocodataset.org (`COCOeval`): detections choose in the order
-of their scores; a true object outside the range of areas may be matched, but neither counts then.
+of their scores; a true object outside the range of areas, or a crowd, may be matched, but neither counts then.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from zooscope.masks import Masks
 from zooscope.metrics import boxes
 from zooscope.metrics.overlap import Labels, Overlap
 
@@ -74,6 +75,7 @@ class Candidates:
     Attributes
     ----------
     detection, truth : indices into the areas, one entry a pair.
+    crowd : of each true object, COCO's `iscrowd`, which any number of detections may match; None where none is one.
     """
 
     detection: NDArray[np.intp]
@@ -81,16 +83,18 @@ class Candidates:
     iou: NDArray[np.float64]
     detection_area: NDArray[np.generic]
     truth_area: NDArray[np.generic]
+    crowd: NDArray[np.bool_] | None = None
 
 
 def match_masks(
-    prediction: Labels, truth: Labels, *, protocol: Protocol = COCO, scores: NDArray[np.floating] | None = None
+    prediction: Labels, truth: Labels | Masks, *, protocol: Protocol = COCO, scores: NDArray[np.floating] | None = None
 ) -> Detections:
-    """Match the objects of two label images by the IoU of their pixels.
+    """Match predicted and true objects by the IoU of their pixels; with a crowd it is the detection's share in it.
 
     Parameters
     ----------
-    prediction, truth : label images of one shape; 0 is background.
+    prediction, truth : label images of one shape; 0 is background. True objects may be masks, which may overlap and
+        whose areas are the source's.
     scores : confidence of each predicted object, in the order of labels; None where there is none: then all are 1, and
         objects are ranked in the order of images and labels.
 
@@ -99,24 +103,29 @@ def match_masks(
     ValueError : shapes that differ, labels that are negative or not whole, scores of another number or NaN.
     """
     overlap = Overlap.of(prediction, truth)
-    near = overlap.iou >= THRESHOLDS[0]
+    area, crowd, iou = overlap.truth_area, None, overlap.iou
+    if isinstance(truth, Masks):
+        area, crowd = truth.area, truth.crowd
+        iou = np.where(crowd[overlap.truth], overlap.shared / overlap.predicted_area[overlap.predicted], iou)
+    near = iou >= THRESHOLDS[0]
     candidates = Candidates(
-        overlap.predicted[near], overlap.truth[near], overlap.iou[near], overlap.predicted_area, overlap.truth_area
+        overlap.predicted[near], overlap.truth[near], iou[near], overlap.predicted_area, area, crowd
     )
     return match(candidates, kind="mask", protocol=protocol, scores=scores)
 
 
 def match_boxes(
-    prediction: Labels, truth: Labels, *, protocol: Protocol = COCO, scores: NDArray[np.floating] | None = None
+    prediction: Labels, truth: Labels | Masks, *, protocol: Protocol = COCO, scores: NDArray[np.floating] | None = None
 ) -> Detections:
-    """Match the objects of two label images by the IoU of the boxes around them; otherwise as `match_masks`.
+    """Match predicted and true objects by the IoU of the boxes around them; otherwise as `match_masks`.
 
     As in COCO's evaluation, the area of a true object is that of its mask, the area of a detection that of its box.
     """
     overlap = Overlap.of(prediction, truth)
+    area, crowd = (truth.area, truth.crowd) if isinstance(truth, Masks) else (overlap.truth_area, None)
     found, real = boxes.around(prediction), boxes.around(truth)
-    pairs = boxes.overlapping(found, real, least_iou=THRESHOLDS[0])
-    candidates = Candidates(*pairs, boxes.areas(found), overlap.truth_area)
+    pairs = boxes.overlapping(found, real, least_iou=THRESHOLDS[0], crowd=crowd)
+    candidates = Candidates(*pairs, boxes.areas(found), area, crowd)
     return match(candidates, kind="box", protocol=protocol, scores=scores)
 
 
@@ -124,7 +133,7 @@ def match(candidates: Candidates, *, kind: str, protocol: Protocol, scores: NDAr
     """Let each detection, highest score first, choose a true object that is still free.
 
     It takes the one of the highest IoU (of equals the last) among those within the range of areas, or else among the
-    others. At every threshold and range anew.
+    others and crowds, which stay free. At every threshold and range anew.
     """
     count = len(candidates.detection_area)
     given = np.ones(count) if scores is None else _check_scores(scores, count)
@@ -137,6 +146,8 @@ def match(candidates: Candidates, *, kind: str, protocol: Protocol, scores: NDAr
 
     ranges = list(protocol.areas.values())
     outside = _outside(candidates.truth_area, ranges)
+    crowd = np.zeros(outside.shape[1], bool) if candidates.crowd is None else candidates.crowd
+    outside |= crowd
     unmatched = np.where(_outside(candidates.detection_area, ranges)[:, order], 0, -1)
     outcome = np.repeat(unmatched[:, None].astype(np.int8), len(THRESHOLDS), axis=1)
     value = np.where(outside, 0, 1).astype(np.int8)
@@ -147,7 +158,7 @@ def match(candidates: Candidates, *, kind: str, protocol: Protocol, scores: NDAr
     if not lone.all():
         rivals = _by_detection(detection[~lone], truth[~lone], iou[~lone])
         for a, t in np.ndindex(outcome.shape[:2]):
-            for d, g in _choose(rivals, float(THRESHOLDS[t]), outside[a].tolist()):
+            for d, g in _choose(rivals, float(THRESHOLDS[t]), outside[a].tolist(), crowd.tolist()):
                 outcome[a, t, d] = value[a, g]
     source = "constant-score" if scores is None else "own-score"
     return Detections(protocol, kind, source, given[order], outcome, (~outside).sum(axis=1))
@@ -178,11 +189,11 @@ def _by_detection(detection: NDArray[np.intp], truth: NDArray[np.intp], iou: NDA
     return list(found.items())
 
 
-def _choose(rivals: Rivals, least: float, outside: list[bool]) -> list[tuple[int, int]]:
+def _choose(rivals: Rivals, least: float, outside: list[bool], crowd: list[bool]) -> list[tuple[int, int]]:
     """(detection, true object) of those that match."""
     taken, found = set[int](), list[tuple[int, int]]()
     for d, options in rivals:
-        free = [(not outside[g], value, g) for value, g in options if value >= least and g not in taken]
+        free = [(not outside[g], value, g) for value, g in options if value >= least and (g not in taken or crowd[g])]
         if free:
             g = max(free)[2]
             taken.add(g)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from zooscope.masks import Masks
 from zooscope.metrics.coco import PROTOCOLS, Detections, Protocol, match_boxes, match_masks
 from zooscope.metrics.overlap import Labels
 
@@ -17,7 +18,7 @@ Detected = Mapping[str, Sequence[Detections]]
 
 
 def detect(
-    prediction: Labels, truth: Labels, *, protocol: Protocol, scores: NDArray[np.floating] | None
+    prediction: Labels, truth: Labels | Masks, *, protocol: Protocol, scores: NDArray[np.floating] | None
 ) -> dict[str, Detections]:
     """Match the objects of one image by each kind; arguments as of `match_masks`."""
     return {kind: match(prediction, truth, protocol=protocol, scores=scores) for kind, match in KINDS.items()}

@@ -1,10 +1,12 @@
-"""The overlap of two label images, sparse: which objects meet, and on how many pixels."""
+"""The overlap of predicted and true objects, sparse: which of them meet, and on how many pixels."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zooscope.masks import Masks
 
 Labels = NDArray[np.integer]
 Counts = NDArray[np.int64]
@@ -32,29 +34,43 @@ class Overlap:
     pixels: int
 
     @classmethod
-    def of(cls, prediction: Labels, truth: Labels) -> "Overlap":
+    def of(cls, prediction: Labels, truth: Labels | Masks) -> "Overlap":
         """Count in one pass; labels may have gaps and any size. Of many objects no dense table is made.
 
         Parameters
         ----------
-        prediction, truth : label images of one shape; 0 is background.
+        prediction, truth : label images of one shape; 0 is background. True objects may be masks, which may overlap.
 
         Raises
         ------
         ValueError : shapes that differ, numbers that are not whole, negative labels.
         """
         for name, labels in (("prediction", prediction), ("truth", truth)):
+            if isinstance(labels, Masks):
+                continue
             if labels.dtype.kind not in "iub":
                 raise ValueError(f"{name} is {labels.dtype}; labels are whole numbers")
             if labels.dtype.kind == "i" and labels.size and labels.min() < 0:
                 raise ValueError(f"{name} has negative labels, down to {labels.min()}")
         if prediction.shape != truth.shape:
             raise ValueError(f"prediction {prediction.shape} and truth {truth.shape} differ in shape")
+        if isinstance(truth, Masks):
+            return cls._from_masks(prediction, truth)
         rows, columns, lengths = _runs(truth.ravel(), prediction.ravel())
         height, width = int(rows.max(initial=0)) + 1, int(columns.max(initial=0)) + 1
         if height * width <= CELLS_A_RUN * len(lengths):
             return cls._from_table(rows, columns, lengths, height, width)
         return cls._from_pairs(rows, columns, lengths)
+
+    @classmethod
+    def _from_masks(cls, prediction: Labels, truth: Masks) -> "Overlap":
+        pixels = prediction.ravel().astype(np.int64)
+        predicted_area, labels = _dense(pixels, np.ones(len(pixels), np.int64))
+        owner, index = truth.pixels
+        under = labels[index]
+        width = len(predicted_area) + 1
+        keys, shared = np.unique((owner * width + under)[under > 0], return_counts=True)
+        return cls(truth.sizes, predicted_area, keys // width, keys % width - 1, shared, prediction.size)
 
     @classmethod
     def _from_table(cls, rows: Counts, columns: Counts, lengths: Counts, height: int, width: int) -> "Overlap":

@@ -355,7 +355,7 @@ def test_a_split_that_the_card_does_not_name_is_refused(tiny: WriteCard):
 
 def test_a_reader_that_does_not_exist_is_answered_with_the_known_ones(tiny: WriteCard):
     text = refused(tiny(reader="dsb"))
-    assert "reader 'dsb' is not one of bbbc038, bsd68, " in text
+    assert "reader 'dsb' is not one of bbbc038, bbbc039, bsd68, " in text
     assert ", dsb2018, " in text
 
 

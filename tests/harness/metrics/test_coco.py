@@ -1,12 +1,14 @@
 """COCO's AP and AR: equal to pycocotools on real answers, and to what one can work out by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
+from zooscope.masks import Masks
 from zooscope.metrics.average_precision import Ranking, average_precision
 from zooscope.metrics.coco import COCO, LIVECELL, PROTOCOLS, Detections, Protocol, match_boxes, match_masks
 
@@ -55,6 +57,28 @@ PYCOCOTOOLS = {
 }  # fmt: skip
 
 
+# The same of true objects that are made larger by 3 px, so that neighbours overlap, each seventh a crowd, under the
+# protocol of LIVECell
+OVERLAPPING = {
+    ("mask", True): (
+        0.02571478700159, 0.14108189283882, 0.00495049504950, 0.09823321554770, 0.09823321554770, 0.09823321554770,
+        0.01129779800113, 0.04362745098039, 0.09723460120386, 0.12941176470588, 0.29009432677311, 0.42758620689655,
+    ),
+    ("mask", False): (
+        0.01899588911619, 0.10477978832366, 0.00424328147100, 0.09823321554770, 0.09823321554770, 0.09823321554770,
+        0.00697343030832, 0.04362745098039, 0.06769837134089, 0.12941176470588, 0.28262707755033, 0.42758620689655,
+    ),
+    ("box", True): (
+        0.02585906914065, 0.14153802692136, 0.00707903409519, 0.09363957597173, 0.09363957597173, 0.09363957597173,
+        0.01095427010811, 0.03529411764705, 0.08717746100129, 0.12941176470588, 0.29660238227122, 0.44482758620689,
+    ),
+    ("box", False): (
+        0.01706111674483, 0.08965329522643, 0.00538829393143, 0.09363957597173, 0.09363957597173, 0.09363957597173,
+        0.00601317720205, 0.03529411764705, 0.04209173946990, 0.12941176470588, 0.26104412550699, 0.44482758620689,
+    ),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(("protocol", "kind", "scored"), PYCOCOTOOLS)
 def test_demo_scores_are_those_of_pycocotools(protocol: str, kind: str, scored: bool, answers: Sequence[Any]):
     records = [
@@ -68,6 +92,50 @@ def test_demo_scores_are_those_of_pycocotools(protocol: str, kind: str, scored: 
     whats = ["ap", "ap50", "ap75", *ar, *sizes]
     assert list(found) == [f"{protocol}-{kind}-{what}-{source}.pooled@1" for what in whats]
     np.testing.assert_allclose(list(found.values()), PYCOCOTOOLS[protocol, kind, scored], rtol=0, atol=1e-12)
+
+
+def grown(labels: np.ndarray) -> Masks:
+    """As in tools/coco_reference.py."""
+    stack = [ndimage.binary_dilation(labels == id, iterations=3) for id in np.unique(labels[labels > 0])]
+    masks = Masks.of_stack(stack, shape=labels.shape)
+    return replace(masks, crowd=np.arange(len(masks)) % 7 == 6)
+
+
+@pytest.mark.parametrize(("kind", "scored"), OVERLAPPING)
+def test_true_objects_that_overlap_and_crowds_score_as_in_pycocotools(kind: str, scored: bool, answers: Sequence[Any]):
+    truths = [grown(a.truth) for a in answers]
+    assert any(truth.sizes.sum() > np.count_nonzero(truth.labels()) for truth in truths), "they overlap"
+    records = [
+        MATCH[kind](a.found, truth, protocol=LIVECELL, scores=a.scores if scored else None)
+        for a, truth in zip(answers, truths, strict=True)
+    ]
+    found = list(average_precision(records).values())
+    np.testing.assert_allclose(found, OVERLAPPING[kind, scored], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("match", MATCH.values(), ids=MATCH)
+def test_masks_that_do_not_overlap_score_as_their_label_image(match: Any, answers: Sequence[Any]):
+    for a in answers:
+        masks = Masks.of_stack([a.truth == id for id in np.unique(a.truth[a.truth > 0])], shape=a.truth.shape)
+        ours, labels = (match(a.found, truth, protocol=LIVECELL, scores=a.scores) for truth in (masks, a.truth))
+        np.testing.assert_array_equal(ours.outcome, labels.outcome)
+        np.testing.assert_array_equal(ours.truths, labels.truths)
+
+
+def test_the_size_of_a_mask_is_what_its_source_says_of_it():
+    labels = Scene(side=4).labels(0)
+    masks = replace(Masks.of_stack([labels == 1], shape=labels.shape), area=np.array([18.0**2 + 1]))
+    record = match_masks(labels, masks, protocol=LIVECELL)
+    assert np.isnan(score("ap-small", record))
+    assert score("ap-medium", record) == 1
+
+
+def test_a_crowd_takes_any_number_of_detections_and_counts_none():
+    found = Scene().labels(0, 1, 2)
+    crowd = Masks.of_stack([found > 0, Scene().labels(2) > 0], shape=found.shape)
+    record = match_masks(found, replace(crowd, crowd=np.array([True, False])))
+    assert record.truths.tolist() == [1, 1, 0, 0]
+    assert record.outcome[0, 0].tolist() == [0, 0, 1]
 
 
 @dataclass(frozen=True)
