@@ -4,12 +4,8 @@ import pytest
 import torch
 
 from zooscope.data import load_dataset
-<<<<<<<< HEAD:tests/zoo/nn/test_blind_spots.py
-from zooscope_zoo.training.blind_spots import blind_spots
-========
-from zooscope_zoo.training.blind_spots import blind_spots
->>>>>>>> aaf3c80c445d5796ad8e2b2ab19d178d353345ca:tests/zoo/training/test_blind_spots.py
-
+<from zooscope_zoo.training.blind_spots import blind_spots
+=
 
 @pytest.fixture
 def images() -> torch.Tensor:

@@ -7,7 +7,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from zooscope_zoo.method import Keeps, RestorationMethod, Teacher
-from zooscope_zoo.training.blind_spots import blind_spots
 from zooscope_zoo.nn.denoiser import Denoiser, denoiser_field_px
 from zooscope_zoo.restoration import DenoiserConfig, DenoiserMethod
 from zooscope_zoo.training.blind_spots import blind_spots

@@ -12,13 +12,13 @@ from torch import Tensor
 from zooscope.data import Dataset
 from zooscope.errors import UsageError
 from zooscope_zoo.method import Keeps, NetworkConfig, RestorationMethod, Teacher
-from zooscope_zoo.training.blind_spots import blind_spots
 from zooscope_zoo.nn.denoiser import denoiser_field_px
 from zooscope_zoo.nn.noise_model import GaussianMixture
 from zooscope_zoo.noise_models import files
 from zooscope_zoo.noise_models.of_data import data_mixtures
 from zooscope_zoo.pn2v.network import SampledDenoiser
 from zooscope_zoo.restoration import Restoration
+from zooscope_zoo.training.blind_spots import blind_spots
 from zooscope_zoo.training.normalisation import Normalisation
 
 NETWORK = {"channels", "width", "depth", "kernel", "norm", "samples", "components", "degree"}

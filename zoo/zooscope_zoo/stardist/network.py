@@ -22,9 +22,7 @@ class StarDistNetwork(GridUNet):
         features: int = 128,
         norm: bool = True,
     ) -> None:
-        super().__init__(
-            1 + rays, channels=channels, grid=grid, width=width, depth=depth, features=features, norm=norm
-        )
+        super().__init__(1 + rays, channels=channels, grid=grid, width=width, depth=depth, features=features, norm=norm)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Probability from 0 to 1, then distances of at least 0.001 px."""
