@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from zooscope.data import load_dataset
-<from zooscope_zoo.training.blind_spots import blind_spots
-=
+from zooscope_zoo.training.blind_spots import blind_spots
+
 
 @pytest.fixture
 def images() -> torch.Tensor:
