@@ -133,7 +133,7 @@ def _tiles(model: Model, images: Sequence[xr.DataArray]) -> list[Tile]:
     """What the network is given, in the order that it is given."""
     seen: list[Tile] = []
     network = model._network
-    model._network = lambda batch: (seen.append(batch.copy()), network(batch))[1]
+    model._network = lambda batch: (seen.append(np.array(batch.cpu() if isinstance(batch, torch.Tensor) else batch)), network(batch))[1]
     for image in images:
         model.maps(image)
     model._network = network
