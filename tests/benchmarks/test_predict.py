@@ -133,7 +133,12 @@ def _tiles(model: Model, images: Sequence[xr.DataArray]) -> list[Tile]:
     """What the network is given, in the order that it is given."""
     seen: list[Tile] = []
     network = model._network
-    model._network = lambda batch: (seen.append(np.array(batch.cpu() if isinstance(batch, torch.Tensor) else batch)), network(batch))[1]
+
+    def listening(batch: Any) -> Any:
+        seen.append(np.array(batch.cpu() if isinstance(batch, torch.Tensor) else batch))
+        return network(batch)
+
+    model._network = listening
     for image in images:
         model.maps(image)
     model._network = network
