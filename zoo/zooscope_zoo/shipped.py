@@ -36,9 +36,15 @@ CARE_BSD68 = Shipped("care-bsd68", "CARE for natural images under Gaussian noise
 N2N_BSD68 = Shipped("noise2noise-bsd68", "Noise2Noise for the same", _RESTORES)
 N2V_BSD68 = Shipped("noise2void-bsd68", "Noise2Void for the same", _RESTORES)
 N2V2_BSD68 = Shipped("n2v2-bsd68", "N2V2 for the same", _RESTORES)
+N2N_FMD = Shipped("noise2noise-fmd", "Noise2Noise for confocal, two-photon and wide-field fluorescence", _RESTORES)
+CARE_NOISY = Shipped("care-dsb2018-noisy", "CARE for nuclei at 5 to 20 photons", _RESTORES)
+CARE_BLURRED = Shipped("care-dsb2018-blurred", "CARE for nuclei under a Gaussian blur of 2 px", _RESTORES)
 NUCLEI_TINY = Shipped("nuclei-tiny", "a very small U-Net for nuclei, made by tools/nuclei_tiny.py")
+EMBEDSEG_DSB2018 = Shipped("embedseg-dsb2018", "EmbedSeg for nuclei in fluorescence microscopy")
+SPLINEDIST_DSB2018 = Shipped("splinedist-dsb2018", "SplineDist for nuclei in fluorescence microscopy")
 STARDIST_DSB2018 = Shipped("stardist-dsb2018", "StarDist for nuclei in fluorescence microscopy")
 UNET_DSB2018 = Shipped("unet-dsb2018", "U-Net with foreground and boundary for nuclei in fluorescence microscopy")
+UNET_WATERSHED_DSB2018 = Shipped("unet-watershed-dsb2018", "U-Net with a learned watershed for the same")
 
 
 def _built(id: str) -> Path:
