@@ -34,7 +34,7 @@ class EmbedSeg:
     config = EmbedSegConfig
     architecture = ("zooscope_zoo.embedseg.network",)
     small = (
-        *("network.width=8", "network.blocks=1", "network.dilations=[1, 2, 3]"),
+        *("network.width=8", "network.blocks=1", "network.dilations=[1, 2]"),
         *("training.steps=700", "training.learning_rate=2e-3"),
     )
 
