@@ -33,7 +33,10 @@ class EmbedSeg:
     curve_note = ""
     config = EmbedSegConfig
     architecture = ("zooscope_zoo.embedseg.network",)
-    small = ("network.width=8", "network.blocks=1", "network.dilations=[1, 2]")
+    small = (
+        *("network.width=8", "network.blocks=1", "network.dilations=[1, 2]"),
+        *("training.steps=700", "training.learning_rate=2e-3"),
+    )
 
     def network(self, config: EmbedSegConfig) -> nn.Module:
         """A new network."""
