@@ -21,7 +21,7 @@ class EmbedSegConfig(NetworkConfig):
 
     width: int = Field(default=16, ge=4)
     blocks: int = Field(default=5, ge=1)
-    dilations: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(2, 4, 8, 16, 2, 4, 8, 16), min_length=1)
+    dilations: list[Annotated[int, Field(ge=1)]] = Field(default=[2, 4, 8, 16, 2, 4, 8, 16], min_length=1)
 
 
 class EmbedSeg:
@@ -34,7 +34,7 @@ class EmbedSeg:
     config = EmbedSegConfig
     architecture = ("zooscope_zoo.embedseg.network",)
     small = (
-        *("network.width=8", "network.blocks=1", "network.dilations=[1, 2]"),
+        *("network.width=8", "network.blocks=1", "network.dilations=[1]"),
         *("training.steps=700", "training.learning_rate=2e-3"),
     )
 
