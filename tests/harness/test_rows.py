@@ -138,8 +138,8 @@ from zooscope.store import Predictions
 threshold_components.SEARCH = {"threshold": (0.3, 0.7), "min_size_px": (0, 16)}
 put = Predictions.put
 
-def slow(*arguments):
-    put(*arguments)
+def slow(*arguments, **told):
+    put(*arguments, **told)
     time.sleep(0.5)
 
 Predictions.put = slow
