@@ -41,7 +41,6 @@ CARE_NOISY = Shipped("care-dsb2018-noisy", "CARE for nuclei at 5 to 20 photons",
 CARE_BLURRED = Shipped("care-dsb2018-blurred", "CARE for nuclei under a Gaussian blur of 2 px", _RESTORES)
 RL_BLURRED = Shipped("richardson-lucy-dsb2018-blurred", "unrolled Richardson-Lucy for the same", _RESTORES)
 NUCLEI_TINY = Shipped("nuclei-tiny", "a very small U-Net for nuclei, made by tools/nuclei_tiny.py")
-EMBEDSEG_DSB2018 = Shipped("embedseg-dsb2018", "EmbedSeg for nuclei in fluorescence microscopy")
 SPLINEDIST_DSB2018 = Shipped("splinedist-dsb2018", "SplineDist for nuclei in fluorescence microscopy")
 STARDIST_DSB2018 = Shipped("stardist-dsb2018", "StarDist for nuclei in fluorescence microscopy")
 UNET_DSB2018 = Shipped("unet-dsb2018", "U-Net with foreground and boundary for nuclei in fluorescence microscopy")
