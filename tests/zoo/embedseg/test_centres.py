@@ -5,12 +5,11 @@ import pytest
 from scipy.spatial.distance import cdist
 from skimage.measure import label
 
-from zooscope import plugins
 from zooscope.data import Dataset
 from zooscope_zoo.embedseg.centres import medoids
-from zooscope_zoo.embedseg.method import EmbedSegConfig
+from zooscope_zoo.embedseg.method import EmbedSeg, EmbedSegConfig
 
-METHOD = plugins.load("methods", "embedseg")
+METHOD = EmbedSeg()
 
 
 def test_centres_of_real_nuclei_are_their_medoids_within_a_pixel(demo: Dataset) -> None:

@@ -5,13 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from zooscope import plugins
 from zooscope.data import Dataset
 from zooscope_zoo.embedseg.loss import embedding_loss
-from zooscope_zoo.embedseg.method import EmbedSegConfig
+from zooscope_zoo.embedseg.method import EmbedSeg, EmbedSegConfig
 from zooscope_zoo.embedseg.network import GAIN, UNIT_PX
 
-METHOD = plugins.load("methods", "embedseg")
+METHOD = EmbedSeg()
 CONFIG = EmbedSegConfig()
 
 
