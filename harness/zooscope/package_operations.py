@@ -76,4 +76,4 @@ def _cellpose(kwargs: Any) -> DecoderChoice:
         "flow_threshold": kwargs.flow_threshold,
         "min_size_px": kwargs.min_size,
     }
-    return DecoderChoice("cellpose-flows", 1, params)
+    return DecoderChoice("cellpose-flows", 2, params)

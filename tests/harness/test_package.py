@@ -311,7 +311,7 @@ def test_cellposes_operation_is_our_decoder_of_flows(make_package: MakePackage):
 
     package = open_package(make_package(channels_out=3, edit=flows()))
     params = {"cellprob_threshold": -1.0, "flow_threshold": 0.6, "min_size_px": 20}
-    assert package.decoder == DecoderChoice("cellpose-flows", 1, params)
+    assert package.decoder == DecoderChoice("cellpose-flows", 2, params)
     assert "is that for volumes" in refused(make_package(channels_out=3, edit=flows(do_3D=True)))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.transform import resize
 
-VERSION = 1
+VERSION = 2
 SEARCH: dict[str, tuple[Any, ...]] = {
     "cellprob_threshold": (-2.0, -1.0, 0.0, 1.0, 2.0),
     "flow_threshold": (0.2, 0.4, 0.8, 0.0),
