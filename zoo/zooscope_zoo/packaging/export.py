@@ -26,6 +26,7 @@ from zooscope_zoo.packaging.formats import Formats, make_formats
 from zooscope_zoo.packaging.measured import Measured, measure_package, validation_data
 from zooscope_zoo.packaging.method_card import method_card
 from zooscope_zoo.packaging.operation import prove_labels, refuse_without_operation, stardist_kwargs
+from zooscope_zoo.packaging.parity import one_thread
 from zooscope_zoo.packaging.rdf import (
     citations,
     known_size,
@@ -102,7 +103,8 @@ def export(
     formats = make_formats(trained, tta=tta)
     with drafted(trained, formats) as draft:
         measured = shipped.measured if shipped and not tta else measure_package(trained, draft, progress=progress)
-        cover = cover_png(draft, formats.sample, trained.method.decoder(trained.settings), measured.params)
+        with one_thread():
+            cover = cover_png(draft, formats.sample, trained.method.decoder(trained.settings), measured.params)
         ready, _ = open_package(draft).processing().begin(formats.raw[0])
     if with_postprocessing:
         formats = make_formats(trained, channels_last=True)

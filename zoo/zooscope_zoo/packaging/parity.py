@@ -55,7 +55,7 @@ def prove_parity(
     for size in parity_sizes(sizes):
         batch = _resized(image, size)
         batch = np.ascontiguousarray(np.concatenate([batch, batch[..., ::-1]]))
-        with _one_thread():
+        with one_thread():
             expected = reference(batch)
             answers = {name: network(batch) for name, network in others.items()}
         limit = parity_limit(expected)
@@ -93,7 +93,8 @@ def state_dict_network(state: bytes, architecture: Architecture, *, double: bool
 
 
 @contextlib.contextmanager
-def _one_thread() -> Generator[None]:
+def one_thread() -> Generator[None]:
+    """Sums in the same order on every machine: what is written is the same bytes however many cores there are."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
