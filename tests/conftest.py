@@ -9,10 +9,23 @@ import pytest
 from zooscope.data import Dataset, load_dataset
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares costly fixtures in one of the parallel processes: a file, or a method's conformance."""
+    for item in items:
+        given = getattr(item, "callspec", None)
+        method = given.params.get("method") if given else None
+        item.add_marker(pytest.mark.xdist_group(str(method or item.path)))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache of this session: tests, and the processes that they start, never write into the user's."""
-    folder = tmp_path_factory.mktemp("cache")
+def cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Path]:
+    """The cache of this session: tests, and the processes that they start, never write into the user's.
+
+    Processes that run tests side by side share it, as users' processes would: what one has made, the other finds.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "cache"
+    folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZOOSCOPE_CACHE", str(folder))
         yield folder

@@ -11,6 +11,11 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "reports" / "benchmarks"
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """None beside each other: what is timed has the machine to itself."""
+    return 0
+
+
 @pytest.fixture
 def record() -> Callable[..., None]:
     """Write figures of one benchmark: `record(name, figure=value, ...)`."""
