@@ -133,6 +133,7 @@ def _ranked(path: Path, *, trust: bool) -> Finding:
 
     try:
         package = open_package(path)
+        package.input.refuse("yx")
         package.choose_weights(trust=trust)
         choice = decoder_for(package)
     except PackageError as error:

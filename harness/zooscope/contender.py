@@ -202,6 +202,7 @@ def _package(
     from zooscope.predict.process import open_model
     from zooscope.predict.tiling import POLICY
 
+    package.input.refuse("yx")
     chosen = package.choose_weights(weights, trust=trust)
     refuse_precision(precision, chosen)
     choice = decoder_for(package, decoder, task=task)

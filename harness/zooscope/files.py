@@ -16,7 +16,7 @@ from zooscope.model import Model, load_model
 from zooscope.outputfile import SUFFIX, write_prediction
 from zooscope.predict.large import LARGE_PX, DiskCanvas, PlaneCanvas, goes_by_blocks, predict_large
 from zooscope.progress import track
-from zooscope.stack import READS, Stack, open_stack
+from zooscope.stack import READS, Stack, open_stack, volumes
 from zooscope.zarrpixels import is_zarr
 
 
@@ -57,9 +57,9 @@ def predict_files(
 ) -> Iterator[Outcome]:
     """Write a label image or a restored one, `<output>/<name>.tif` or `.ome.zarr`, for every image; yield each outcome.
 
-    Each plane of a stack is predicted on its own, its objects numbered from 1; what is written has the stack's axes and
-    pixel size, a restored image is float32 and of colour has c before y and x. An image that cannot be read or
-    predicted costs nothing but its own prediction.
+    Each plane of a stack is predicted on its own, its objects numbered from 1; by a network that takes volumes each
+    volume. What is written has the stack's axes and pixel size, a restored image is float32 and of colour has c before
+    y and x. An image that cannot be read or predicted costs nothing but its own prediction.
 
     Parameters
     ----------
@@ -98,7 +98,8 @@ def predict_files(
     for path, target in track(todo, "predicting", len(todo), show=progress and len(todo) > 1):
         try:
             with open_stack(path, axes=axes, channel=channel) as stack:
-                objects = _predict(model, path, stack, target, format=format, progress=progress)
+                predict = _predict if model.package.input.depth is None or not stack.depth else _predict_volumes
+                objects = predict(model, path, stack, target, format=format, progress=progress)
         except DataError as error:
             yield Outcome(path, target, reason=str(error))
         except (PackageError, WorkerError) as error:
@@ -144,6 +145,20 @@ def _predict(model: Model, path: Path, stack: Stack, target: Path, *, format: st
             counts.append(0 if image else int(found.max(initial=0)))
     write_prediction(target, canvas, top=None if image else max(counts), **written)
     shutil.rmtree(work)
+    return None if image else sum(counts)
+
+
+def _predict_volumes(
+    model: Model, path: Path, stack: Stack, target: Path, *, format: str, progress: bool
+) -> int | None:
+    """Predict and write the volumes of a stack, in memory."""
+    image = restores(model.package, model.decoder)
+    found = [model.predict(volume.read(), volume.axes) for volume in volumes(stack)]
+    counts = [0 if image else int(volume.max(initial=0)) for volume in found]
+    axes = "tzyx" if len(found) > 1 else "zyx"
+    together = np.stack(found) if len(found) > 1 else found[0]
+    written = {"axes": axes, "pixel_size": stack.pixel_size, "format": format}
+    write_prediction(target, together, top=None if image else max(counts), **written)
     return None if image else sum(counts)
 
 

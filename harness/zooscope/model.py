@@ -1,4 +1,4 @@
-"""Model: a package with its network loaded, which turns an image into dense maps, labels or a restored image."""
+"""Model: a package with its network loaded, which turns an image or a volume into maps, labels or a restored image."""
 
 import math
 import tempfile
@@ -24,7 +24,7 @@ from zooscope.predict.failures import network_failure
 from zooscope.predict.networks import load_network
 from zooscope.predict.precision import FLOAT32, IN_TORCH, autocast, refuse_precision, resolve_precision
 from zooscope.predict.shrink import Shrinking
-from zooscope.predict.tiling import DEFAULT_HALO_PX, AxisSize
+from zooscope.predict.tiling import DEFAULT_DEPTH_HALO_PX, DEFAULT_HALO_PX, AxisSize
 from zooscope.promise import refuse_broken_promise
 from zooscope.resampling import scaled_image, scaled_labels, scaled_shape
 from zooscope.sample import Task, as_image
@@ -81,22 +81,26 @@ class Model:
     def maps(self, image: xr.DataArray) -> NDArray[np.float32]:
         """Dense maps (c, y, x) of an image with dims y, x or y, x, c; y and x divided by the network's grid.
 
-        The image is normalised as a whole, predicted in tiles where it is large, stitched, then postprocessed.
+        Of a volume with dims z, y, x they are (c, z, y, x). The image is normalised as a whole, predicted in tiles
+        where it is large, stitched, then postprocessed.
         """
         return self.maps_together([image])[0]
 
     def maps_together(self, images: Sequence[xr.DataArray]) -> list[NDArray[np.float32]]:
         """`maps` of images of one shape. On a GPU their tiles share batches, and are normalised and stitched there."""
-        arrays, sizes = [to_channels(item, self.package.input.channels) for item in images], self.package.input.sizes
+        space = _space_of(images[0])
+        self.package.input.refuse(space)
+        arrays = [to_channels(item, self.package.input.channels) for item in images]
+        sizes: Sequence[AxisSize] = self.package.input.sizes_of(space)
         given, output = arrays[0].shape[1:], self.package.output
-        around = (output.halo_px or (0, 0)) if self.padding == HALO else (0, 0)
+        around = (output.halo_of(space) if self.padding == HALO else None) or (0,) * len(space)
         if any(around):
             arrays = [self._padded(array, around) for array in arrays]
-            y, x = (AxisSize(size.minimum + 2 * n, size.step) for size, n in zip(sizes, around, strict=True))
-            sizes = (y, x)
+            sizes = [AxisSize(size.minimum + 2 * n, size.step) for size, n in zip(sizes, around, strict=True)]
         begun = [self.processing.begin(array, on=self._on) for array in arrays]
         ready = [image for image, _ in begun]
-        found = self._tiles.predict(self._run, ready, sizes=sizes, halo=self.halo_px, margin=output.margin_px)
+        halo, margin = self._halo(space), output.margin_of(space)
+        found = self._tiles.predict(self._run, ready, sizes=sizes, halo=halo, margin=margin)
         if self.package.operation is None:  # else what is declared are the objects that the operation makes
             refuse_broken_promise(tuple(found[0].shape), tuple(ready[0].shape), self.package)
         done = [finish(maps) for (_, finish), maps in zip(begun, found, strict=True)]
@@ -105,10 +109,15 @@ class Model:
     @property
     def halo_px(self) -> tuple[int, int]:
         """What is cut off on each side of a tile, y and x, where it borders on another."""
+        y, x = self._halo("yx")
+        return y, x
+
+    def _halo(self, space: str) -> tuple[int, ...]:
         output = self.package.output
+        undeclared = {"z": DEFAULT_DEPTH_HALO_PX, "y": DEFAULT_HALO_PX, "x": DEFAULT_HALO_PX}
         # valid convolutions need no halo: what they leave out is what they could not see
-        undeclared = 0 if min(output.margin_px) > 0 else DEFAULT_HALO_PX
-        return output.halo_px or (undeclared, undeclared)
+        cropped = min(output.margin_px) > 0
+        return output.halo_of(space) or tuple(0 if cropped else undeclared[axis] for axis in space)
 
     @property
     def together(self) -> int:
@@ -128,12 +137,13 @@ class Model:
     def predict(self, array: NDArray[np.generic], axes: str = "yx", *, return_maps: bool = False, **params: Any) -> Any:
         """Label image int32 (y, x) of an image, or the restored image float32 of the image's shape.
 
-        Above `large.LARGE_PX` pixels it is predicted and decoded by blocks, over files in the temporary folder.
+        Of a volume (z, y, x) as well, where the network takes volumes and the decoder finds objects in them. Above
+        `large.LARGE_PX` pixels an image is predicted and decoded by blocks, over files in the temporary folder.
 
         Parameters
         ----------
         array : the image, any integer or float dtype.
-        axes : "yx", or "yxc" for RGB.
+        axes : "yx", "yxc" for RGB, or "zyx" for a volume.
         return_maps : return (labels or image, maps) with maps float32 (c, y, x), of the image at the scale at which it
             was predicted.
         params : parameters of the decoder, in place of the package's.
@@ -141,15 +151,17 @@ class Model:
         Raises
         ------
         DataError : an array that is no image.
-        PackageError : a package whose maps no decoder fits.
+        PackageError : a package whose maps no decoder fits, or a volume for one of 2D images and the reverse.
         """
         # a worker, which only gives maps, need not load what reads files and decodes by blocks
         from zooscope.predict.large import goes_by_blocks, predict_large
         from zooscope.stack import plane_of
 
         image = as_image(np.asarray(array), axes=axes, source="the array")
-        shape = (image.sizes["y"], image.sizes["x"])
-        if not return_maps and goes_by_blocks(self, shape):
+        space = _space_of(image)
+        self.package.input.refuse(space)
+        shape = tuple(image.sizes[axis] for axis in space)
+        if space == "yx" and not return_maps and goes_by_blocks(self, (shape[0], shape[1])):
             canvas = np.zeros(shape, np.float32 if restores(self.package, self.decoder) else np.int32)
             plane = plane_of(image.values, "".join(str(dim) for dim in image.dims))
             with tempfile.TemporaryDirectory(prefix="zooscope-") as work:
@@ -157,6 +169,9 @@ class Model:
             return canvas
         choice = decoder_for(self.package, self.decoder)
         decoder = find_decoder(choice.id, choice.version)
+        if space == "zyx" and (self.sizing is not None or not getattr(decoder, "VOLUMES", False)):
+            whose = "bringing objects to a size (--diameter)" if self.sizing else f"the decoder {choice.id}"
+            raise PackageError(f"{whose} is for 2D images; this one is a volume")
         decode = partial(run_decoder, choice.id, decoder, **choice.params)
         whole = image.shape if task_of(decoder) is Task.RESTORATION else shape
         factor = find_scale(image, self.sizing, self.maps, decode)
@@ -164,7 +179,7 @@ class Model:
         found, _ = scaled_labels(*decode(maps, scaled_shape(whole, factor), **params), whole)
         return (found, maps) if return_maps else found
 
-    def _padded(self, array: NDArray[np.generic], around: tuple[int, int]) -> NDArray[np.generic]:
+    def _padded(self, array: NDArray[np.generic], around: Sequence[int]) -> NDArray[np.generic]:
         """The image with a halo on every side, as bioimageio.core pads it: before it is normalised."""
         given = self.package.input
         value = {"constant_values": given.pad_value} if given.pad_mode == "constant" else {}
@@ -185,12 +200,13 @@ class Model:
     def _run(self, tiles: Any) -> Any:
         """Tiles (b, c, y, x) through the network, whose axes may stand in another order."""
         axes = self.package.input.axes
-        batch, source = (tiles, "bcyx") if "c" in axes else (tiles[:, 0], "byx")
+        space = "zyx"[-(tiles.ndim - 2) :]
+        batch, source = (tiles, f"bc{space}") if "c" in axes else (tiles[:, 0], f"b{space}")
         if "b" not in axes:
             if len(tiles) > 1:
                 raise PackageError(f"takes no batch: it declares '{axes}'")
             batch, source = batch[0], source[1:]
-        for letter in set(axes) - set("bcyx"):
+        for letter in set(axes) - set(f"bc{space}"):
             batch, source = batch[None], letter + source
         try:
             ordered = _transposed(batch, [source.index(letter) for letter in axes])
@@ -200,7 +216,7 @@ class Model:
             raise
         except Exception as error:
             raise network_failure(error, tuple(batch.shape)) from error
-        return _channels_first(out, self.package.output.axes)
+        return _channels_first(out, self.package.output.axes, space)
 
 
 def load_model(
@@ -251,7 +267,7 @@ def load_model(
         raise PackageError(f"{path}: {error}") from error
 
 
-def _cut(maps: NDArray[np.float32], shape: tuple[int, ...], around: tuple[int, int]) -> NDArray[np.float32]:
+def _cut(maps: NDArray[np.float32], shape: tuple[int, ...], around: Sequence[int]) -> NDArray[np.float32]:
     """Maps without what lies around an image of `shape`."""
     kept = [slice(None)]
     for size, length, n in zip(maps.shape[1:], shape, around, strict=True):
@@ -261,19 +277,26 @@ def _cut(maps: NDArray[np.float32], shape: tuple[int, ...], around: tuple[int, i
     return np.ascontiguousarray(maps[tuple(kept)])
 
 
-def _channels_first(out: Any, axes: str) -> Any:
-    """A network's answer as (b, c, y, x)."""
+def _space_of(image: xr.DataArray) -> str:
+    """The axes of space that an image has: "yx", or "zyx" of a volume."""
+    return "zyx" if "z" in image.dims else "yx"
+
+
+def _channels_first(out: Any, axes: str, space: str) -> Any:
+    """A network's answer as b, c and the axes of space."""
+    kept = f"bc{space}"
     if out.ndim != len(axes):
         raise PackageError(f"its network answers with {out.ndim} dimensions; it declares '{axes}'")
-    if any(size != 1 for letter, size in zip(axes, out.shape, strict=True) if letter in "zti"):
-        raise PackageError(
-            f"its network answers with shape {tuple(out.shape)} of '{axes}'; images are 2D, so one z is expected"
-        )
-    out = out[tuple(slice(None) if letter in "bcyx" else 0 for letter in axes)]
-    rest = "".join(letter for letter in axes if letter in "bcyx")
+    if not set(space) <= set(axes):
+        raise PackageError(f"its network answers a volume with '{axes}', which is none")
+    if any(size != 1 for letter, size in zip(axes, out.shape, strict=True) if letter not in kept):
+        told = "the image is 2D, so one z is expected" if space == "yx" else "one time is expected"
+        raise PackageError(f"its network answers with shape {tuple(out.shape)} of '{axes}'; {told}")
+    out = out[tuple(slice(None) if letter in kept else 0 for letter in axes)]
+    rest = "".join(letter for letter in axes if letter in kept)
     for letter in set("bc") - set(rest):
         out, rest = out[None], letter + rest
-    return _transposed(out, [rest.index(letter) for letter in "bcyx"])
+    return _transposed(out, [rest.index(letter) for letter in kept])
 
 
 def _transposed(array: Any, order: list[int]) -> Any:

@@ -43,7 +43,8 @@ class Usual:
 
         Parameters
         ----------
-        raw : the same image (c, y, x) in the dtype that it came in: pixels of 8 or 16 bits are counted, not sorted.
+        raw : the same image (c, y, x) or volume (c, z, y, x) in the dtype that it came in: pixels of 8 or 16 bits are
+            counted, not sorted.
         """
         found: dict[Any, Any] = {}
         for axes in {measure.axes for measure in self.measures}:
@@ -62,7 +63,7 @@ class Usual:
         """The pixels in rows, one for each value of a quantile; None where they cannot be counted."""
         if raw is None or raw.dtype not in (np.uint8, np.uint16) or len(self.dims) - len(reduced) > 2:
             return None
-        if not {"y", "x"} <= {self.dims[i] for i in reduced}:
+        if not {"y", "x", "z"}.intersection(self.dims) <= {self.dims[i] for i in reduced}:
             return None
         return raw.reshape(raw.shape[0] if "channel" not in {self.dims[i] for i in reduced} else 1, -1)
 

@@ -118,19 +118,25 @@ class Package:
     def test_tensors(self) -> tuple[xr.DataArray, NDArray[np.generic]]:
         """The package's test input as an image, y, x or y, x, c, and the test output (c, y, x).
 
+        Of a network that takes volumes, z before y where the test input has more than one.
+
         Raises
         ------
         PackageError : there are none, or they are not what the description declares.
         """
         if self.tests is None:
             raise PackageError("it has no test tensors as .npy files")
+        tensors = [_npy(PackageFiles(self.path), name) for name in self.tests]
+        at = self.input.axes.find("z")
+        deep = self.input.depth is not None and tensors[0].ndim > at and tensors[0].shape[at] > 1
+        space = "zyx" if deep else "yx"
         given, expected = (
-            _channels_first(_npy(PackageFiles(self.path), name), axes, name)
-            for name, axes in zip(self.tests, (self.input.axes, self.output.axes), strict=True)
+            _channels_first(array, axes, name, space)
+            for array, axes, name in zip(tensors, (self.input.axes, self.output.axes), self.tests, strict=True)
         )
         if len(given) == 1:
-            return xr.DataArray(given[0], dims=("y", "x")), expected
-        return xr.DataArray(np.moveaxis(given, 0, -1), dims=("y", "x", "c")), expected
+            return xr.DataArray(given[0], dims=tuple(space)), expected
+        return xr.DataArray(np.moveaxis(given, 0, -1), dims=(*space, "c")), expected
 
 
 def open_package(path: Path) -> Package:
@@ -264,15 +270,16 @@ def _npy(files: PackageFiles, name: str) -> NDArray[np.generic]:
         raise PackageError(f"its test tensor '{name}' cannot be read ({one_line(error)})") from error
 
 
-def _channels_first(array: NDArray[np.generic], axes: str, name: str) -> NDArray[np.generic]:
-    """The first image of a test tensor, (c, y, x)."""
-    if array.ndim != len(axes) or array.size == 0:
+def _channels_first(array: NDArray[np.generic], axes: str, name: str, space: str) -> NDArray[np.generic]:
+    """The first image of a test tensor, c and then the axes of `space`."""
+    if array.ndim != len(axes) or array.size == 0 or not set(space) <= set(axes):
         raise PackageError(f"its test tensor '{name}' has shape {array.shape}; it declares '{axes}'")
-    array = array[tuple(slice(None) if letter in "cyx" else 0 for letter in axes)]
-    rest = "".join(letter for letter in axes if letter in "cyx")
+    kept = "c" + space
+    array = array[tuple(slice(None) if letter in kept else 0 for letter in axes)]
+    rest = "".join(letter for letter in axes if letter in kept)
     if "c" not in rest:
         array, rest = array[None], "c" + rest
-    return array.transpose([rest.index(letter) for letter in "cyx"])
+    return array.transpose([rest.index(letter) for letter in kept])
 
 
 def _without_texts(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """A package's own pre- and postprocessing, for whole images and for images that come in blocks."""
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,8 @@ class Processing:
     ) -> tuple[Any, Callable[[Any], NDArray[np.float32]]]:
         """Preprocess an image (c, y, x); return it and the function that postprocesses its maps (c, y, x).
 
+        Of a volume both are (c, z, y, x).
+
         Parameters
         ----------
         on : the device that a tensor of torch is to lie on, in place of an array; maps are then a tensor there too.
@@ -60,20 +63,20 @@ class Processing:
         if on is not None and self._input.dtype != "float32":  # whole numbers are an array's business
             ready, finish_array = self.begin(image)
             return upload(ready, on), _downloaded_first(finish_array)
-        array: Any = self.cast(_widened(image, len(dims)))
+        array: Any = self.cast(_widened(image, dims))
         array = array if on is None else upload(array, on)
         stat = operations.measured(array, image)
         for step in operations.pre:
             array = step(array, stat)
 
         def finish(maps: Any) -> NDArray[np.float32]:
-            done: Any = _widened(maps, len(out_dims))
+            done: Any = _widened(maps, out_dims)
             for step in operations.post:
                 done = step(done, stat)
-            done = _narrowed(done)
+            done = _narrowed(done, maps.ndim)
             return done if on is None else download(done)
 
-        return _narrowed(array), finish
+        return _narrowed(array, image.ndim), finish
 
     def _begin_with_core(
         self, image: NDArray[np.generic]
@@ -85,7 +88,7 @@ class Processing:
 
         in_id, out_id = TensorId(self._input.id), TensorId(self._output.id)
         dims, out_dims = self._dims, self._out_dims
-        array = self.cast(_widened(image, len(dims)))
+        array = self.cast(_widened(image, dims))
         # core's operations change the sample they are given, so each image gets its own
         sample = CoreSample(members={in_id: Tensor.from_numpy(array, dims=dims)}, stat={}, id=None)
         operations = self._operations()
@@ -95,13 +98,13 @@ class Processing:
         ready = sample.members[in_id].data.transpose(*dims).to_numpy()
 
         def finish(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-            sample.members[out_id] = Tensor.from_numpy(_widened(maps, len(out_dims)), dims=out_dims)
+            sample.members[out_id] = Tensor.from_numpy(_widened(maps, out_dims), dims=out_dims)
             for operation in post:
                 operation(sample)
             done = sample.members[out_id].data.transpose(*out_dims).to_numpy()
-            return _narrowed(done)
+            return _narrowed(done, maps.ndim)
 
-        return _narrowed(ready), finish
+        return _narrowed(ready, image.ndim), finish
 
     def begin_in_blocks(
         self, measure: Callable[[Sequence[Any]], Mapping[Any, NDArray[np.generic]]] | None
@@ -141,11 +144,11 @@ class Processing:
             steps: Sequence[Any], id: str, names: tuple[str, ...], array: NDArray[np.generic]
         ) -> NDArray[np.float32]:
             along = ("batch", "channel", *names, "y", "x")
-            tensor = Tensor.from_numpy(_widened(array, len(along)), dims=along)
+            tensor = Tensor.from_numpy(_widened(array, along), dims=along)
             sample = CoreSample(members={TensorId(id): tensor}, stat=stat, id=None)
             for operation in steps:
                 operation(sample)
-            return _narrowed(sample.members[TensorId(id)].data.transpose(*along).to_numpy())
+            return _narrowed(sample.members[TensorId(id)].data.transpose(*along).to_numpy(), array.ndim)
 
         return (
             lambda block: run(pre, self._input.id, self._input.names, self.cast(block)),
@@ -166,14 +169,17 @@ def _before_objects(operations: Sequence[Any]) -> list[Any]:
     return list(itertools.takewhile(lambda item: type(item).__name__ not in _MAKERS, operations))
 
 
-def _widened(array: Any, ndim: int) -> Any:
-    """(c, y, x) -> (1, c, 1 ..., y, x) of so many dimensions."""
-    return array.reshape(1, array.shape[0], *[1] * (ndim - 4), *array.shape[1:])
+def _widened(array: Any, dims: Sequence[str]) -> Any:
+    """(c, y, x) -> (1, c, 1 ..., y, x) along `dims`; of a volume (c, z, y, x) z keeps its length."""
+    depth = array.shape[1] if array.ndim == 4 else 1
+    between = [depth if name == "z" else 1 for name in dims[2:-2]]
+    return array.reshape(1, array.shape[0], *between, *array.shape[-2:])
 
 
-def _narrowed(array: Any) -> Any:
-    """(1, c, 1 ..., y, x) -> (c, y, x), float32."""
-    narrow = as_dtype(array.reshape(array.shape[1], *array.shape[-2:]), "float32")
+def _narrowed(array: Any, ndim: int) -> Any:
+    """(1, c, 1 ..., y, x) -> (c, y, x), or (c, z, y, x) of 4 dimensions, float32."""
+    depth = [math.prod(array.shape[2:-2])] if ndim == 4 else []
+    narrow = as_dtype(array.reshape(array.shape[1], *depth, *array.shape[-2:]), "float32")
     return np.ascontiguousarray(narrow) if isinstance(narrow, np.ndarray) else narrow
 
 

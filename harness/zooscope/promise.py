@@ -8,11 +8,14 @@ from zooscope.errors import PackageError
 
 
 def refuse_broken_promise(maps_shape: tuple[int, ...], image_shape: tuple[int, ...], package: Any) -> None:
-    """PackageError where maps (c, y, x) of an image (c, y, x) have other channels or another scale than declared."""
+    """PackageError where maps (c, y, x) of an image (c, y, x) have other channels or another scale than declared.
+
+    Of a volume both are (c, z, y, x).
+    """
     if maps_shape[0] != package.output.channels:
         raise PackageError(f"its network gives {_channels(maps_shape[0])}, it declares {package.output.channels}")
     (given,), (output,) = package.description.inputs, package.description.outputs
-    for axis, found, size in zip("yx", maps_shape[1:], image_shape[1:], strict=True):
+    for axis, found, size in zip("zyx"[-len(maps_shape) + 1 :], maps_shape[1:], image_shape[1:], strict=True):
         scale = _declared_scale(_axis(given, axis), _axis(output, axis))
         if scale is not None and math.ceil(size * scale) != found:
             told = f"{float(scale):g} of the image" if scale != 1 else "the size of the image"

@@ -58,16 +58,18 @@ def as_image(array: NDArray[np.generic], *, axes: str, source: str) -> xr.DataAr
 
     Parameters
     ----------
-    array : (y, x) or (y, x, c) with c of 1, 3 or 4; a fourth channel is transparency and is dropped, and three equal
-        channels become one.
+    array : (y, x), a volume (z, y, x), or (y, x, c) with c of 1, 3 or 4; a fourth channel is transparency and is
+        dropped, and three equal channels become one.
     source : where the array came from, for the error.
 
     Raises
     ------
     DataError : other axes, no pixels, complex or text values, NaN or infinity.
     """
-    if axes not in ("yx", "yxc") or array.ndim != len(axes):
-        raise DataError(f"{source}: an array of shape {array.shape} with axes '{axes}'; 2D images are 'yx' or 'yxc'")
+    if axes not in ("yx", "yxc", "zyx") or array.ndim != len(axes):
+        raise DataError(
+            f"{source}: an array of shape {array.shape} with axes '{axes}'; images are 'yx' or 'yxc', volumes 'zyx'"
+        )
     if array.size == 0:
         raise DataError(f"{source}: the image of shape {array.shape} has no pixels")
     if array.dtype == bool:

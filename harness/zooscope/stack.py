@@ -1,4 +1,4 @@
-"""Stack: an image file opened. Its planes are read where and when they are asked for."""
+"""Stack: an image file opened. Its planes, or its volumes, are read where and when they are asked for."""
 
 import contextlib
 import math
@@ -50,12 +50,12 @@ class PixelSize:
 
 @dataclass(frozen=True)
 class Plane:
-    """One 2D image of a stack.
+    """One 2D image of a stack, or one volume of it, which has a "z".
 
     Attributes
     ----------
     source : its file and where it lies there, for errors.
-    where : for each axis of `pixels` a position, or "y", "x" or "s".
+    where : for each axis of `pixels` a position, or "z", "y", "x" or "s".
     """
 
     source: str
@@ -70,18 +70,18 @@ class Plane:
 
     @property
     def axes(self) -> str:
-        """What `read` gives: "yx", or "yxc" for a colour image."""
-        return "yxc" if "s" in self.where else "yx"
+        """What `read` gives: "yx", "yxc" for a colour image, or "zyx"."""
+        return "zyx" if "z" in self.where else "yxc" if "s" in self.where else "yx"
 
     def read(self, y: slice = slice(None), x: slice = slice(None)) -> NDArray[np.generic]:
-        """Pixels (y, x) or (y, x, c) of a part of the plane."""
-        cut = {"y": y, "x": x, "s": slice(0, 3)}
+        """Pixels (y, x), (y, x, c) or (z, y, x) of a part of the plane."""
+        cut = {"z": slice(None), "y": y, "x": x, "s": slice(0, 3)}
         try:
             array = np.asarray(self.pixels[tuple(cut[part] if isinstance(part, str) else part for part in self.where)])
         except (OSError, ValueError, RuntimeError, KeyError) as error:  # what decoders of damaged files raise
             raise DataError(f"{self.source}: cannot be read ({' '.join(str(error).split())[:200]})") from error
         letters = [part for part in self.where if isinstance(part, str)]
-        return array.transpose([letters.index(letter) for letter in ("yxs" if "s" in letters else "yx")])
+        return array.transpose([letters.index(letter) for letter in self.axes.replace("c", "s")])
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,11 @@ class Stack:
         return "".join(
             letter for letter, n in zip(self.axes, self.pixels.shape, strict=True) if letter in "tz" and n > 1
         )
+
+    @property
+    def depth(self) -> int:
+        """Planes along z; 0 of an image without."""
+        return self.pixels.shape[self.axes.index("z")] if "z" in self.axes else 0
 
     @property
     def lead_shape(self) -> tuple[int, ...]:
@@ -133,6 +138,22 @@ class Stack:
             )
             told = "".join(f", {letter} {i}" for letter, i in known.items() if letter in self.lead)
             yield Plane(f"{self.source}{told}", self.pixels, where)
+
+
+def volumes(stack: Stack) -> Iterator[Plane]:
+    """The volumes (z, y, x) of a stack, one for each time.
+
+    Raises
+    ------
+    DataError : an image without z, or of colour.
+    """
+    if stack.axes.count("z") == 0 or "s" in stack.axes:
+        raise DataError(f"{stack.source}: its axes are {stack.axes}; a gray volume, with a z, is expected")
+    times = stack.pixels.shape[stack.axes.index("t")] if "t" in stack.axes else 1
+    for time in range(times):
+        known = {"t": time, "c": stack.channel or 0}
+        where = tuple(letter if letter in "zyx" else known.get(letter, 0) for letter in stack.axes)
+        yield Plane(stack.source + (f", t {time}" if times > 1 else ""), stack.pixels, where)
 
 
 @contextlib.contextmanager

@@ -84,6 +84,21 @@ class Smooth(nn.Module):
         return nn.functional.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
 
 
+class SmoothVolume(nn.Module):
+    """A volume (b, 1, z, y, x) averaged over 3x5x5 px, and its probability of foreground."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        near = nn.functional.avg_pool3d(x, (3, 5, 5), stride=1, padding=(1, 2, 2), count_include_pad=False)
+        return torch.sigmoid(20 * (near - 0.3))
+
+
+class CoarseVolume(nn.Module):
+    """Foreground at half the resolution along y and x, as networks for anisotropic volumes give it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(20 * (nn.functional.avg_pool3d(x, (1, 2, 2)) - 0.3))
+
+
 class Blobs(nn.Module):
     """What is brighter than its surroundings, (b, 1, y, x), and of about 20 px: a band-pass."""
 
@@ -207,6 +222,8 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "nan": NotANumber,
     "cropped": Cropped,
     "smooth": Smooth,
+    "smooth-volume": SmoothVolume,
+    "coarse-volume": CoarseVolume,
     "finer": Finer,
     "blobs": Blobs,
     "scalar": Scalar,

@@ -127,13 +127,6 @@ def test_a_package_for_volumes_runs_where_z_may_be_one(make_package: MakePackage
     np.testing.assert_allclose(model.maps(image), plain.maps(image), atol=1e-6)
 
 
-def test_a_package_that_wants_more_of_z_says_so(make_package: MakePackage):
-    files = {"test_input.npy": npy(1, 1, 16, 64, 64), "test_output.npy": npy(1, 1, 16, 64, 64)}
-    path = make_package(edit=with_z({"min": 16, "step": 8}), files=files)
-    with pytest.raises(PackageError, match="its input has an axis 'z' of 16 or more; images are 2D, so of one"):
-        open_package(path)
-
-
 def test_a_batch_of_more_than_one_is_refused_by_the_format_itself(make_package: MakePackage):
     def four(rdf: dict[str, Any]) -> None:
         rdf["inputs"][0]["shape"] = [4, 1, 64, 64]

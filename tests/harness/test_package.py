@@ -231,11 +231,6 @@ def url_weights(rdf: dict[str, Any]) -> None:
     rdf["weights"]["torchscript"]["source"] = "https://example.org/weights.pt"
 
 
-def three_d(rdf: dict[str, Any]) -> None:
-    rdf["inputs"][0]["axes"].insert(2, {"type": "space", "id": "z", "size": 16})
-    rdf["outputs"][0]["axes"].insert(2, {"type": "space", "id": "z", "size": 16})
-
-
 def batch_of_two(rdf: dict[str, Any]) -> None:
     rdf["inputs"][0]["axes"][0]["size"] = 2
 
@@ -263,7 +258,6 @@ EVIL = b"raise SystemExit('this code ran')\n"
         ({"edit": python_weights}, "not a valid BioImage.IO description: weights.pytorch_state_dict"),
         ({"edit": url_weights}, "its torchscript weights lie at a URL; only weights inside the package are run"),
         ({"edit": lambda rdf: rdf.pop("weights")}, "it has no weights at all"),
-        ({"edit": three_d}, "its input has an axis 'z' of 16; images are 2D, so of one"),
         ({"edit": batch_of_two}, "not a valid BioImage.IO description: inputs.0.axes.0.batch.size"),
         ({"edit": lambda rdf: rdf.pop("inputs")}, "takes 0 inputs and gives 1 outputs"),
         ({"edit": lambda rdf: rdf.pop("name")}, "not a valid BioImage.IO description"),

@@ -2,7 +2,7 @@
 
 Each is one file that imports only numpy, scipy, scikit-image, torch or stardist: a module (an entry point of the group
 `zooscope.decoders`) with `VERSION`, `decode(maps, shape, **params)`, `SEARCH`, the values of each parameter that tuning
-tries, and `TASK` where that is not instance segmentation.
+tries, `TASK` where that is not instance segmentation, and `VOLUMES` where it also takes maps (c, z, y, x).
 """
 
 import inspect

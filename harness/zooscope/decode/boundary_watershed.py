@@ -10,6 +10,7 @@ from skimage.segmentation import watershed
 from skimage.transform import resize
 
 VERSION = 1
+VOLUMES = True
 SEARCH: dict[str, tuple[Any, ...]] = {
     "threshold": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
     "seed_threshold": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
@@ -19,7 +20,7 @@ SEARCH: dict[str, tuple[Any, ...]] = {
 
 def decode(
     maps: NDArray[np.float32],
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     *,
     threshold: float = 0.5,
     seed_threshold: float = 0.6,
@@ -29,6 +30,7 @@ def decode(
 
     Seeds are the 4-connected parts of `foreground - boundary > seed_threshold`; they flood the boundary map over
     `foreground > threshold`. Foreground that no seed reaches is no object, nor is one below `min_size_px` pixels.
+    In a volume (z, y, x) seeds are 6-connected.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 VERSION = 1
+VOLUMES = True
 TASK = "restoration"
 SEARCH: dict[str, tuple[float, ...]] = {}
 
@@ -16,17 +17,19 @@ def decode(maps: NDArray[np.float32], shape: tuple[int, ...]) -> tuple[NDArray[n
 
     Parameters
     ----------
-    maps : (c, y, x) in the image's units; channels beyond those of the image (an uncertainty) are left.
-    shape : of the image, (y, x) or (y, x, c).
+    maps : (c, y, x) in the image's units, or (c, z, y, x); channels beyond those of the image (an uncertainty) are
+        left.
+    shape : of the image, (y, x) or (y, x, c), or (z, y, x).
 
     Raises
     ------
     ValueError : maps of another size, or of fewer channels.
     """
-    wanted = shape[2] if len(shape) == 3 else 1
-    if maps.shape[1:] != shape[:2] or maps.shape[0] < wanted:
+    colour = len(shape) == maps.ndim
+    wanted, space = (shape[-1], shape[:-1]) if colour else (1, shape)
+    if maps.shape[1:] != space or maps.shape[0] < wanted:
         raise ValueError(f"maps {maps.shape} are no image of shape {shape}")
-    found = np.moveaxis(maps[:wanted], 0, -1) if len(shape) == 3 else maps[0]
+    found = np.moveaxis(maps[:wanted], 0, -1) if colour else maps[0]
     return np.ascontiguousarray(found, dtype=np.float32), {}
 
 

@@ -9,6 +9,7 @@ from skimage.measure import label
 from skimage.transform import resize
 
 VERSION = 1
+VOLUMES = True
 SEARCH: dict[str, tuple[Any, ...]] = {
     "threshold": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98),
     "min_size_px": (0, 16, 32, 64),
@@ -16,9 +17,11 @@ SEARCH: dict[str, tuple[Any, ...]] = {
 
 
 def decode(
-    maps: NDArray[np.float32], shape: tuple[int, int], *, threshold: float = 0.5, min_size_px: int = 0
+    maps: NDArray[np.float32], shape: tuple[int, ...], *, threshold: float = 0.5, min_size_px: int = 0
 ) -> tuple[NDArray[np.int32], dict[str, NDArray[np.generic]]]:
     """Label the 8-connected parts of `maps[0] > threshold` that have at least `min_size_px` pixels.
+
+    In a volume (z, y, x) the 26-connected parts.
 
     Parameters
     ----------
@@ -30,7 +33,7 @@ def decode(
     Labels int32 (y, x) numbered 1..n, and `score`: the mean foreground of each object.
     """
     foreground = maps[0] if maps.shape[1:] == shape else resize(maps[0], shape, order=1)
-    labels = np.asarray(label(foreground > threshold, connectivity=2), np.int32)
+    labels = np.asarray(label(foreground > threshold, connectivity=foreground.ndim), np.int32)
     keep = np.bincount(labels.ravel()) >= max(1, min_size_px)
     keep[0] = False
     labels = np.where(keep, np.cumsum(keep), 0).astype(np.int32)[labels]

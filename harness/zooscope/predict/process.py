@@ -95,7 +95,7 @@ class ModelProcess:
         memory_gib = memory_limit_gib or default_limit_gib()
         self._max_bytes = min(MAX_BYTES, int(memory_gib * GIB))
         self._connection: Any = None
-        self._begun: deque[tuple[int, int]] = deque()
+        self._begun: deque[tuple[int, ...]] = deque()
         key = secrets.token_bytes(32)
         self._listener = Listener(("localhost", 0), authkey=key)
         command = [sys.executable, *WORKER, str(self._listener.address[1]), str(os.getpid())]
@@ -134,7 +134,7 @@ class ModelProcess:
     def begin(self, image: xr.DataArray) -> None:
         """Send an image; at most `ahead` may lie there without having been asked for by `end`."""
         about = {"axes": "".join(str(dim) for dim in image.dims)}
-        self._begun.append((image.sizes["y"], image.sizes["x"]))
+        self._begun.append(tuple(image.sizes[axis] for axis in "zyx" if axis in image.sizes))
         with self._line("an image"):
             send(self._connection, about, image.values)
 
@@ -316,11 +316,14 @@ def maps_in_order(
         raise
 
 
-def _why_no_map(array: NDArray[Any] | None, image: tuple[int, int]) -> str:
-    """What is wrong with an answer to an image (y, x), checked on this side of the wire; nothing if it may be maps."""
+def _why_no_map(array: NDArray[Any] | None, image: tuple[int, ...]) -> str:
+    """What is wrong with an answer to an image (y, x) or a volume (z, y, x); nothing if it may be maps.
+
+    Checked on this side of the wire.
+    """
     if array is None:
         return "no array"
-    if array.ndim != 3 or array.dtype.kind != "f" or array.dtype.itemsize != 4:
+    if array.ndim != 1 + len(image) or array.dtype.kind != "f" or array.dtype.itemsize != 4:
         return f"an array {array.shape} of {array.dtype}; maps (c, y, x) of float32 are expected"
     fits = array.size and all(_is_scaled(out, size) for out, size in zip(array.shape[1:], image, strict=True))
     if not fits:

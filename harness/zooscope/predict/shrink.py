@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from zooscope.errors import PackageError
-from zooscope.predict import tiling
 from zooscope.predict.failures import DeviceMemoryError
-from zooscope.predict.tiling import Array, AxisSize, predict_tiled
+from zooscope.predict.tiling import Array, AxisSize, largest_tile, predict_tiled
 
 
 class Shrinking:
@@ -28,8 +27,8 @@ class Shrinking:
         network: Any,
         images: Sequence[Array],
         *,
-        sizes: tuple[AxisSize, AxisSize],
-        halo: tuple[int, int],
+        sizes: Sequence[AxisSize],
+        halo: Sequence[int],
         **others: Any,
     ) -> list[Array]:
         """What `predict_tiled` gives, in smaller batches, then tiles, where that raises DeviceMemoryError.
@@ -55,10 +54,10 @@ class Shrinking:
                 self.tile_px = smaller
                 _release()
 
-    def _smaller(self, shape: tuple[int, ...], sizes: tuple[AxisSize, AxisSize], halo: tuple[int, int]) -> int | None:
+    def _smaller(self, shape: tuple[int, ...], sizes: Sequence[AxisSize], halo: Sequence[int]) -> int | None:
         """Half of the present tile; None where the package takes no smaller one or its halo leaves nothing of it."""
-        most = self.tile_px or tiling.MAX_TILE_PX
-        tiles = [min(size.at_least(n), size.at_most(most)) for n, size in zip(shape, sizes, strict=True)]
+        largest = largest_tile(len(shape), self.tile_px)
+        tiles = [min(size.at_least(n), size.at_most(most)) for n, size, most in zip(shape, sizes, largest, strict=True)]
         half = max(tiles) // 2
         halves = [min(tile, size.at_most(half)) for tile, size in zip(tiles, sizes, strict=True)]
         cut = [tile > part for tile, part in zip(tiles, halves, strict=True)]

@@ -17,8 +17,14 @@ POLICY = "reflect-pad, whole up to 1024 px else 1024 px tiles@1"
 between tiles, never added around the image, because padding that a network did not expect changes its answer."""
 
 MAX_TILE_PX = 1024
+MAX_VOLUME_TILE_PX = (64, 256, 256)
+"""Of volumes, along z, y and x."""
+
 DEFAULT_HALO_PX = 32
 """Overlap cut off on each side of a tile when the package declares no halo."""
+
+DEFAULT_DEPTH_HALO_PX = 8
+"""The same along z."""
 
 BATCH_PX = 4 * MAX_TILE_PX**2
 """The most pixels in a batch of tiles."""
@@ -99,13 +105,15 @@ def predict_tiled(
     network: Callable[[Array], Array],
     images: Sequence[Array],
     *,
-    sizes: tuple[AxisSize, AxisSize],
-    halo: tuple[int, int],
-    margin: tuple[int, int] = (0, 0),
+    sizes: Sequence[AxisSize],
+    halo: Sequence[int],
+    margin: Sequence[int] = (0, 0),
     largest_px: int | None = None,
     batch: int = 1,
 ) -> list[Array]:
     """Run a network over images of one shape, tiles of any of them together in a batch, and stitch their maps.
+
+    Images are written (c, y, x) here and may as well be volumes (c, z, y, x).
 
     Parameters
     ----------
@@ -113,7 +121,7 @@ def predict_tiled(
     images : (c, y, x) each, already normalised as a whole; arrays, or tensors on a device, as the maps then are.
     sizes, halo, margin : of y and x; halo and margin in pixels of the image. The margin is what valid convolutions
         leave out on each side.
-    largest_px : of a tile; MAX_TILE_PX by default.
+    largest_px : of a tile; MAX_TILE_PX by default, of volumes MAX_VOLUME_TILE_PX.
     batch : the most tiles in one, fewer where they would have more than BATCH_PX pixels.
 
     Returns
@@ -126,25 +134,29 @@ def predict_tiled(
     PackageError : an answer that is no map, is cropped, or holds NaN.
     """
     shape = images[0].shape[1:]
-    rows, columns = (spans(*axis, largest_px=largest_px) for axis in zip(shape, sizes, halo, margin, strict=True))
-    size = (rows[0].size, columns[0].size)
-    padded = [_padded(image, rows, columns) for image in images]
-    tiles = list(itertools.product(range(len(images)), rows, columns))
+    largest = largest_tile(len(shape), largest_px)
+    along = [
+        spans(n, allowed, cut, lacking, largest_px=most)
+        for n, allowed, cut, lacking, most in zip(shape, sizes, halo, margin, largest, strict=True)
+    ]
+    size = tuple(axis[0].size for axis in along)
+    padded = [_padded(image, along) for image in images]
+    tiles = list(itertools.product(range(len(images)), list(itertools.product(*along))))
     step = max(1, min(batch, BATCH_PX // math.prod(size)))
     maps: list[Array] = []
-    scale = (Fraction(1), Fraction(1))
+    scale: list[Fraction] = []
     for some in (tiles[i : i + step] for i in range(0, len(tiles), step)):
-        seen = [
-            padded[i][:, row.start - rows[0].start :, column.start - columns[0].start :][:, : size[0], : size[1]]
-            for i, row, column in some
-        ]
+        seen = [padded[i][(slice(None), *_window(at, along))] for i, at in some]
         out = network(_stacked(seen))
-        if out.ndim != 4 or not math.prod(out.shape):
-            raise PackageError(f"its answer has shape {tuple(out.shape[1:])}; channels and two dimensions are expected")
+        if out.ndim != 2 + len(shape) or not math.prod(out.shape):
+            dimensions = "two" if len(shape) == 2 else "three"
+            raise PackageError(
+                f"its answer has shape {tuple(out.shape[1:])}; channels and {dimensions} dimensions are expected"
+            )
         if not _finite(out):
             raise PackageError("its answer holds NaN or infinity")
         if not maps:
-            scale = map_scale(out.shape[2], size[0], margin[0]), map_scale(out.shape[3], size[1], margin[1])
+            scale = [map_scale(*item) for item in zip(out.shape[2:], size, margin, strict=True)]
             canvas = (out.shape[1], *(math.ceil(n * s) for n, s in zip(shape, scale, strict=True)))
             maps = [_empty(canvas, like=out) for _ in images]
         expected = (
@@ -154,22 +166,38 @@ def predict_tiled(
         )
         if tuple(out.shape) != expected:
             raise PackageError(f"its answer to a tile has shape {tuple(out.shape[1:])}, unlike its first one")
-        for (i, row, column), answer in zip(some, out, strict=True):
-            (to_y, from_y), (to_x, from_x) = kept_part(row, scale[0], margin[0]), kept_part(column, scale[1], margin[1])
-            maps[i][:, to_y, to_x] = answer[:, from_y, from_x]
+        for (i, at), answer in zip(some, out, strict=True):
+            kept = [kept_part(*item) for item in zip(at, scale, margin, strict=True)]
+            maps[i][(slice(None), *(to for to, _ in kept))] = answer[(slice(None), *(part for _, part in kept))]
     return maps
 
 
-def _padded(image: Array, rows: list[Span], columns: list[Span]) -> Array:
+def largest_tile(dimensions: int, largest_px: int | None = None) -> tuple[int, ...]:
+    """The largest tile along each axis of an image or a volume; none is larger than `largest_px`."""
+    if dimensions == 2:
+        return (largest_px or MAX_TILE_PX,) * 2
+    return tuple(min(edge, largest_px or edge) for edge in MAX_VOLUME_TILE_PX)
+
+
+def _window(at: Sequence[Span], along: Sequence[Sequence[Span]]) -> tuple[slice, ...]:
+    """What a tile sees of the padded image."""
+    begins = [span.start - axis[0].start for span, axis in zip(at, along, strict=True)]
+    return tuple(slice(begin, begin + span.size) for begin, span in zip(begins, at, strict=True))
+
+
+def _padded(image: Array, along: Sequence[Sequence[Span]]) -> Array:
     """The image reflected as far as its tiles reach; it begins where the first of them does."""
     pads = [(-axis[0].start, max(0, axis[-1].start + axis[-1].size - n)) for axis, n in
-            zip((rows, columns), image.shape[1:], strict=True)]  # fmt: skip
+            zip(along, image.shape[1:], strict=True)]  # fmt: skip
     if not any(map(any, pads)):
         return image
     if isinstance(image, np.ndarray):
         return np.pad(image, [(0, 0), *pads], mode="reflect")
-    y, x = (np.pad(np.arange(n), pad, mode="reflect") for n, pad in zip(image.shape[1:], pads, strict=True))
-    return image[:, y[:, None], x]
+    for axis, (n, pad) in enumerate(zip(image.shape[1:], pads, strict=True), start=1):
+        if any(pad):
+            places = sys.modules["torch"].as_tensor(np.pad(np.arange(n), pad, mode="reflect"), device=image.device)
+            image = image.index_select(axis, places)
+    return image
 
 
 def _stacked(tiles: list[Array]) -> Array:
