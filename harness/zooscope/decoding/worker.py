@@ -32,17 +32,17 @@ def main() -> None:
     line = Line(sys.stdin.buffer, answers)
     while True:
         try:
-            message, maps = wire.receive(cast(Any, line))
-            truth = wire.receive(cast(Any, line))[1] if "combinations" in message else None
+            message, maps = wire.receive(line)
+            truth = wire.receive(line)[1] if "combinations" in message else None
         except EOFError:
             return
         try:
             answer, arrays = _answer(message, cast(Any, maps), cast(Any, truth))
         except Exception as error:
             answer, arrays = {"reason": _reason(error)}, []
-        wire.send(cast(Any, line), answer, arrays[0] if arrays else None)
+        wire.send(line, answer, arrays[0] if arrays else None)
         for array in arrays[1:]:
-            wire.send(cast(Any, line), {}, array)
+            wire.send(line, {}, array)
 
 
 def _answer(

@@ -1,9 +1,12 @@
 """Messages between zooscope and a model's process: JSON and raw arrays, never pickles (a model may be hostile)."""
 
+import contextlib
 import json
 import math
+import socket
+from collections.abc import Generator
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,19 @@ MAX_BYTES = 16 * 2**30
 """No array larger than this is accepted."""
 
 _MAX_MESSAGE_BYTES = 2**20
+_AT_ONCE_BYTES = 2**28
+
+
+class Line(Protocol):
+    """What carries messages: a connection over a socket, whose arrays go past its own copies, or another line."""
+
+    def send_bytes(self, content: Any, /) -> None:
+        """Send a message."""
+        ...
+
+    def recv_bytes(self, most: Any, /) -> bytes:
+        """The next message, of at most so many bytes."""
+        ...
 
 
 def send_ahead(device: str) -> int:
@@ -19,15 +35,21 @@ def send_ahead(device: str) -> int:
     return 2 if device == "cpu" else 32
 
 
-def send(connection: Connection, message: dict[str, Any], array: NDArray[np.generic] | None = None) -> None:
+def send(connection: Line, message: dict[str, Any], array: NDArray[np.generic] | None = None) -> None:
     """Send a message and, if given, an array."""
     about = None if array is None else {"dtype": array.dtype.str, "shape": list(array.shape)}
     connection.send_bytes(json.dumps({**message, "array": about}).encode())
-    if array is not None and array.size:
-        connection.send_bytes(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    if array is None or not array.size:
+        return
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    if isinstance(connection, Connection):
+        with _socket(connection) as line:
+            line.sendall(content)
+    else:
+        connection.send_bytes(content)
 
 
-def receive(connection: Connection, *, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], NDArray[np.generic] | None]:
+def receive(connection: Line, *, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], NDArray[np.generic] | None]:
     """The next message and its array, which may have up to `max_bytes`.
 
     Raises
@@ -46,5 +68,34 @@ def receive(connection: Connection, *, max_bytes: int = MAX_BYTES) -> tuple[dict
     size = math.prod(shape) * dtype.itemsize
     if dtype.kind not in "uif" or min(shape, default=0) < 0 or size > max_bytes:
         raise ValueError(f"an array {shape} of {dtype}")
-    content = connection.recv_bytes(size) if size else b""
-    return message, np.frombuffer(content, dtype).reshape(shape)
+    if not isinstance(connection, Connection):
+        content = connection.recv_bytes(size) if size else b""
+        return message, np.frombuffer(content, dtype).reshape(shape)
+    try:
+        array = np.empty(shape, dtype)
+    except MemoryError as error:
+        raise ValueError(f"an array {shape} of {dtype}, for which there is no memory") from error
+    if size:
+        with _socket(connection) as line:
+            _fill(array.reshape(-1).view(np.uint8).data, line)
+    return message, array
+
+
+def _fill(content: memoryview, line: socket.socket) -> None:
+    """Receive an array where it will stay; `Connection.recv_bytes` copies what comes twice."""
+    while content:
+        count = line.recv_into(content, min(len(content), _AT_ONCE_BYTES))
+        if not count:
+            raise EOFError
+        content = content[count:]
+
+
+@contextlib.contextmanager
+def _socket(connection: "Connection[Any, Any]") -> Generator[socket.socket]:
+    """The connection's own socket, which stays open."""
+    line = socket.socket(fileno=connection.fileno())
+    try:
+        line.settimeout(None)
+        yield line
+    finally:
+        line.detach()

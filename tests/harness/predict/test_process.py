@@ -264,10 +264,19 @@ def test_what_is_no_message_is_an_error(line: tuple[Connection, Connection], hea
         wire.receive(line[1])
 
 
-def test_an_array_larger_than_announced_is_not_taken(line: tuple[Connection, Connection]):
+def test_what_comes_beyond_an_announced_array_is_no_message(line: tuple[Connection, Connection]):
     line[0].send_bytes(b'{"array": {"dtype": "u1", "shape": [4]}}')
-    line[0].send_bytes(b"\0" * 100)
-    with pytest.raises(OSError):  # noqa: PT011  the connection's own
+    os.write(line[0].fileno(), b"\0" * 100)
+    assert wire.receive(line[1])[1].shape == (4,)
+    with pytest.raises(ValueError):  # noqa: PT011  of JSON
+        wire.receive(line[1])
+
+
+def test_an_array_that_breaks_off_is_the_end(line: tuple[Connection, Connection]):
+    line[0].send_bytes(b'{"array": {"dtype": "u1", "shape": [4]}}')
+    os.write(line[0].fileno(), b"\0" * 2)
+    line[0].close()
+    with pytest.raises(EOFError):
         wire.receive(line[1])
 
 
