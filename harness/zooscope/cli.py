@@ -134,7 +134,8 @@ def fetch(dataset: str, as_json: Json = False) -> None:
         )
         return
     _show_parts(data)
-    typer.echo(f"  licence: {data.card.licence}")
+    if data.card.licence != "not stated":  # as of a folder of one's own
+        typer.echo(f"  licence: {data.card.licence}")
     if data.splits == ["test"] and Path(dataset).is_dir():
         typer.echo(f"  all of it is for tests; to train on it, divide it with: zooscope split {dataset}")
     if leaks:

@@ -21,7 +21,7 @@ from zooscope.errors import PackageError
 from zooscope.files import predict_files
 from zooscope.model import Model
 from zooscope.package import open_package
-from zooscope.predict import process, tiling
+from zooscope.predict import large, process, tiling
 from zooscope.predict.failures import DeviceMemoryError
 from zooscope.predict.tiling import AxisSize
 
@@ -179,7 +179,7 @@ def test_a_network_of_one_plane_or_more_takes_both(make_package: MakePackage, vo
 
 
 def test_2d_data_and_a_network_that_takes_volumes_do_not_meet(
-    make_package: MakePackage, volume: NDArray[np.uint8], tmp_path: Path
+    make_package: MakePackage, volume: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     path = make(make_package)
     reason = "takes volumes, with a z of 8 or more; the images are 2D"
@@ -187,8 +187,10 @@ def test_2d_data_and_a_network_that_takes_volumes_do_not_meet(
     with pytest.raises(PackageError, match=reason):
         load_model(path, device="cpu").predict(volume[0])
     tifffile.imwrite(tmp_path / "plane.tif", volume[0])
-    (done,) = predict_files(path, [tmp_path / "plane.tif"], tmp_path / "out", device="cpu")
-    assert done.reason.endswith(reason)
+    for limit in (large.LARGE_PX, 1):
+        monkeypatch.setattr(large, "LARGE_PX", limit)
+        (done,) = predict_files(path, [tmp_path / "plane.tif"], tmp_path / "out", device="cpu")
+        assert done.reason.endswith(reason)
     with pytest.raises(PackageError, match="takes 2D images; this one is a volume"):
         load_model(make_package(at="flat.zip"), device="cpu").predict(volume, "zyx")
 

@@ -108,6 +108,7 @@ def predict_large(
     ------
     PackageError : a package whose processing or decoder needs the whole image. DataError : NaN in the image.
     """
+    model.package.input.refuse("yx")
     obstacle = _obstacle(model)
     if obstacle:
         raise PackageError(f"the image is too large for it: {obstacle}")
