@@ -30,7 +30,7 @@ def test_a_large_image_takes_less_than_two_gigabytes(
 ) -> None:
     edge = int(os.environ.get("ZOOSCOPE_LARGE_PX", FULL_PX))
     write_mosaic(tmp_path / "mosaic.tif", demo, edge)
-    idle = peak_of(
+    idle, _ = peak_of(
         [*ZOOSCOPE, "predict", "nuclei-tiny", str(write_small(tmp_path, demo)), "-o", str(tmp_path / "small")]
     )
     begin = time.perf_counter()
