@@ -31,7 +31,7 @@ def test_the_wheel_carries_cards_demo_set_and_weights_and_nothing_else(wheel: Pa
     assert {top for top in tops if not top.endswith(".dist-info")} == {"zooscope", "zooscope_zoo"}
 
 
-def test_an_installed_wheel_runs_the_demo_far_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_ranks_shipped_models_far_from_the_checkout(wheel: Path, tmp_path: Path) -> None:
     target = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(target)
@@ -43,9 +43,12 @@ def test_an_installed_wheel_runs_the_demo_far_from_the_checkout(wheel: Path, tmp
         return done.stdout
 
     assert run("import zooscope; print(zooscope.__file__)").startswith(str(target))
-    told = run("import sys; sys.argv = ['zooscope', 'demo']; from zooscope.cli import main; main()")
-    assert "nuclei-tiny" in told
-    page = Path(told.rpartition("page: ")[2].strip())
-    assert page.is_relative_to(tmp_path / "cache")
-    assert "nuclei-tiny" in page.with_name("board.js").read_text()
+    words = ["zooscope", "run", "--model", "nuclei-tiny", "--model", "unet-dsb2018", "--dataset", "demo"]
+    run(f"import sys; sys.argv = {[*words, '--reports', 'reports']}; from zooscope.cli import main; main()")
+    words = ["zooscope", "report", "--reports", "reports", "--site"]
+    run(f"import sys; sys.argv = {words}; from zooscope.cli import main; main()")
+    page = tmp_path / "reports" / "site" / "benchmarks" / "demo" / "index.html"
+    board = page.with_name("board.js").read_text()
+    assert "nuclei-tiny" in board
+    assert "unet-dsb2018" in board
     assert (page.parents[2] / "static" / "benchmark.js").is_file()

@@ -18,7 +18,7 @@ def planes_of(image: xr.DataArray) -> NDArray[np.generic]:
 
 
 def to_channels(image: xr.DataArray, channels: int) -> NDArray[np.generic]:
-    """The image as (c, y, x) with as many channels as a model takes.
+    """The image as (c, y, x), a volume as (c, z, y, x), with as many channels as a model takes.
 
     Luminance is 0.2125 R + 0.7154 G + 0.0721 B (ITU-R BT.709, as in scikit-image's rgb2gray), as float32 in the
     image's own range.

@@ -90,12 +90,13 @@ def contender(
     diameter: str | float = "auto",
     trust: bool = False,
     task: Task = Task.INSTANCE_SEGMENTATION,
+    space: str = "yx",
 ) -> Contender:
     """A model as a user names it: a package's path, a shipped model's id, or `baseline:<name>@<version>`.
 
     A package that cannot be ranked comes back with its reason; a name that does not exist is a UsageError. Which
     padding a package wants is measured here, once, in a process of its own; its own Python runs only with `trust`, and
-    only there.
+    only there. `space` are the axes of what it is given: "yx", or "zyx" of volumes.
     """
     if model.startswith("baseline:"):
         return _baseline(model, task)
@@ -113,7 +114,7 @@ def contender(
     package = None
     try:
         package = open_package(path)
-        return _package(package, path, shipped, **options, trust=trust, task=task)
+        return _package(package, path, shipped, **options, trust=trust, task=task, space=space)
     except PackageError as error:
         from zooscope.package_files import file_digest
 
@@ -193,6 +194,7 @@ def _package(
     diameter: str | float,
     trust: bool,
     task: Task,
+    space: str,
 ) -> Contender:
     from zooscope.decode import decode_test, decoder_for, find_decoder, parameters
     from zooscope.decode.named import NamedDecode
@@ -202,7 +204,7 @@ def _package(
     from zooscope.predict.process import open_model
     from zooscope.predict.tiling import POLICY
 
-    package.input.refuse("yx")
+    package.input.refuse(space)
     chosen = package.choose_weights(weights, trust=trust)
     refuse_precision(precision, chosen)
     choice = decoder_for(package, decoder, task=task)

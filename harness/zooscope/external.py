@@ -53,6 +53,7 @@ def score_folder(
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise UsageError(f"name '{name}': letters, digits, '-', '_' and '.' are allowed")
     data.refuse_without_truth(data.ids)
+    data.refuse_volumes()
     load = _Files(_complete(folder, data), data)
     digest = digest_of(_digests(load, data, source=folder, progress=progress))
     if data.card.task is Task.INSTANCE_SEGMENTATION:

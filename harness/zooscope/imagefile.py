@@ -14,10 +14,11 @@ from zooscope.sample import as_image
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".npy")
 
 
-def read_image(path: Path) -> xr.DataArray:
+def read_image(path: Path, *, volumes: bool = False) -> xr.DataArray:
     """A 2D gray or colour image with named dims; DataError names the file and what is wrong with it.
 
-    Stacks, time series and multi-channel images are refused: which plane is meant is not ours to guess.
+    Stacks, time series and multi-channel images are refused: which plane is meant is not ours to guess. With `volumes`
+    a gray stack whose planes are named z, or not at all, is a volume (z, y, x).
     """
     array = read_array(path)
     axes = _tiff_axes(path) if path.suffix.lower() in (".tif", ".tiff") else "?" * array.ndim
@@ -30,8 +31,11 @@ def read_image(path: Path) -> xr.DataArray:
         return as_image(np.moveaxis(array, 0, -1), axes="yxc", source=str(path))
     if array.ndim == 3 and shape[-1] in (3, 4) and (axes.endswith("S") or set(axes) & set("?QI")):
         return as_image(array, axes="yxc", source=str(path))
+    if volumes and array.ndim == 3 and (axes == "ZYX" or set(axes) & set("?QI")):
+        return as_image(array, axes="zyx", source=str(path))
     told = f" with axes {axes}" if "?" not in axes else ""
-    raise DataError(f"{path}: an array of shape {array.shape}{told}; one 2D image, gray or RGB, is expected")
+    wanted = "one 2D image, gray or RGB, or one gray volume," if volumes else "one 2D image, gray or RGB,"
+    raise DataError(f"{path}: an array of shape {array.shape}{told}; {wanted} is expected")
 
 
 def _tiff_axes(path: Path) -> str:
@@ -66,14 +70,14 @@ def decode_array(content: bytes, *, suffix: str) -> NDArray[np.generic]:
 
 
 def encode_tiff(array: NDArray[np.generic], *, description: str | None = None) -> bytes:
-    """An array (y, x) or (y, x, c) as a compressed TIFF; the same array gives the same bytes."""
+    """An array (y, x), (y, x, c) or (z, y, x) as a compressed TIFF; the same array gives the same bytes."""
     buffer = io.BytesIO()
     tifffile.imwrite(
         buffer,
         array,
         compression="zlib",
         predictor=array.dtype.kind in "ui",
-        photometric="rgb" if array.ndim == 3 else "minisblack",
+        photometric="rgb" if array.ndim == 3 and array.shape[-1] in (3, 4) else "minisblack",
         description=description or "",
         metadata=None,
         software=False,

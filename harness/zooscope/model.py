@@ -24,7 +24,7 @@ from zooscope.predict.failures import network_failure
 from zooscope.predict.networks import load_network
 from zooscope.predict.precision import FLOAT32, IN_TORCH, autocast, refuse_precision, resolve_precision
 from zooscope.predict.shrink import Shrinking
-from zooscope.predict.tiling import DEFAULT_DEPTH_HALO_PX, DEFAULT_HALO_PX, AxisSize
+from zooscope.predict.tiling import DEFAULT_DEPTH_HALO_PX, DEFAULT_HALO_PX, MOST_DEPTH_HALO_PX, AxisSize
 from zooscope.promise import refuse_broken_promise
 from zooscope.resampling import scaled_image, scaled_labels, scaled_shape
 from zooscope.sample import Task, as_image
@@ -117,7 +117,10 @@ class Model:
         undeclared = {"z": DEFAULT_DEPTH_HALO_PX, "y": DEFAULT_HALO_PX, "x": DEFAULT_HALO_PX}
         # valid convolutions need no halo: what they leave out is what they could not see
         cropped = min(output.margin_px) > 0
-        return output.halo_of(space) or tuple(0 if cropped else undeclared[axis] for axis in space)
+        halo = output.halo_of(space) or tuple(0 if cropped else undeclared[axis] for axis in space)
+        if space == "zyx" and not halo[0] and not cropped:  # it sees as far along z as it says for y and x
+            halo = (min(max(halo), MOST_DEPTH_HALO_PX), *halo[1:])
+        return halo
 
     @property
     def together(self) -> int:

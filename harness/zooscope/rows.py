@@ -157,6 +157,7 @@ def plan_rows(
         raise UsageError(f"data set '{data.card.id}' is of {data.card.task}, which models are not run on")
     part = data.only(split)
     part.refuse_without_truth(part.ids)
+    part.refuse_volumes()
     tunable = "validation" in data.splits and "validation" not in data.card.without_truth and split != "validation"
     validation = data.only("validation") if tunable else None
     rows: list[Row] = []

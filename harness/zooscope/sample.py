@@ -30,7 +30,8 @@ class Sample:
     Attributes
     ----------
     id : unique within its data set; also the stem of every file written for it.
-    image : dims ("y", "x") or ("y", "x", "c"), native dtype; c is red, green, blue.
+    image : dims ("y", "x") or ("y", "x", "c"), native dtype; c is red, green, blue. Of restoration also volumes, dims
+        ("z", "y", "x").
     target : for instance segmentation a label image int32 (y, x): 0 is background, every other value one object; for
         restoration the clean image, of the image's shape, integers or float32.
     group : what was imaged together; splits never cut a group and the bootstrap resamples groups.
@@ -49,7 +50,7 @@ class Sample:
 
     @property
     def axes(self) -> str:
-        """The image's dims as one word: "yx" or "yxc"."""
+        """The image's dims as one word: "yx", "yxc" or "zyx"."""
         return "".join(str(dim) for dim in self.image.dims)
 
 

@@ -24,6 +24,11 @@ class NetworkConfig(BaseModel):
 
     channels: Literal[1, 3] = 1
 
+    @property
+    def space(self) -> str:
+        """Axes of space of what the network takes: "yx", or "zyx" of volumes."""
+        return "yx"
+
 
 @dataclass(frozen=True)
 class Description:

@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from zooscope.data import Dataset
@@ -77,6 +77,23 @@ class DenoiserConfig(NetworkConfig):
     kernel: Literal[3, 5, 7] = 3
     norm: bool = False
     residual: bool = True
+
+
+class VolumeConfig(DenoiserConfig):
+    """The same, of a network of images or, with 3 `dimensions`, of gray volumes."""
+
+    dimensions: Literal[2, 3] = 2
+
+    @property
+    def space(self) -> str:
+        """Of images or of volumes."""
+        return "zyx" if self.dimensions == 3 else "yx"
+
+    @model_validator(mode="after")
+    def _gray(self) -> Self:
+        if self.dimensions == 3 and self.channels != 1:
+            raise ValueError("a network of volumes (dimensions=3) has one channel")
+        return self
 
 
 Settings = TypeVar("Settings", bound=DenoiserConfig)

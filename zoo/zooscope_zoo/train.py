@@ -129,7 +129,6 @@ def _silent(line: str) -> None:
 
 def _refuse_patch(method: Method, config: RunConfig, network_config: NetworkConfig) -> None:
     multiple = method.multiple_px(network_config)
-    if config.training.patch_px % multiple:
-        raise UsageError(
-            f"training.patch_px={config.training.patch_px} is not a multiple of {multiple}, as {method.id} needs"
-        )
+    for name in ("patch_px", "patch_planes") if network_config.space == "zyx" else ("patch_px",):
+        if (length := getattr(config.training, name)) % multiple:
+            raise UsageError(f"training.{name}={length} is not a multiple of {multiple}, as {method.id} needs")

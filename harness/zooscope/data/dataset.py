@@ -77,6 +77,14 @@ class Dataset:
                 "only noise2void learns from it"
             )
 
+    def refuse_volumes(self) -> None:
+        """UsageError where the samples are volumes: they are learned from and predicted, not ranked."""
+        if self.card.task is Task.RESTORATION and self.ids and self[self.ids[0]].axes == "zyx":
+            raise UsageError(
+                f"data set '{self.card.id}': its images are volumes, and rankings are of 2D images; "
+                "`zooscope predict` restores volumes, zooscope.metrics.measure compares two of them"
+            )
+
     def leaks(self, *, into: str = "test", source: str = "train") -> list[str]:
         """Ids in one split whose group also has images in another: no honest split has any."""
         rows = list(zip(self.ids, self.table["split"], self.table["group"], strict=True))

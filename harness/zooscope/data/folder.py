@@ -73,8 +73,8 @@ def read_table(folder: Path) -> pd.DataFrame:
 def read_sample(folder: Path, table: pd.DataFrame, id: str, *, verify: bool = True) -> Sample:
     """One sample of a folder; with `verify` its content must match the table's digests."""
     row = table.loc[id]
-    image = read_image(folder / "images" / row["image"])
     task = task_of(folder)
+    image = read_image(folder / "images" / row["image"], volumes=task is Task.RESTORATION)
     path = truth_folder(folder) / row["target"]
     target = read_target(path, image, task=task)
     objects = _read_masks(folder / OBJECTS / f"{id}.parquet", target.shape[:2])
@@ -89,7 +89,7 @@ def read_sample(folder: Path, table: pd.DataFrame, id: str, *, verify: bool = Tr
 def read_target(path: Path, image: xr.DataArray, *, task: Task) -> NDArray[Any]:
     """A target, or a prediction of it, from a file; DataError where it is none for this image."""
     if task is Task.RESTORATION:
-        array, shape = read_image(path).values, image.shape
+        array, shape = read_image(path, volumes=True).values, image.shape
     else:
         array, shape = read_array(path), (image.sizes["y"], image.sizes["x"])
     return TRUTHS[task].check(array, shape=shape, source=str(path))

@@ -26,6 +26,9 @@ DEFAULT_HALO_PX = 32
 DEFAULT_DEPTH_HALO_PX = 8
 """The same along z."""
 
+MOST_DEPTH_HALO_PX = 24
+"""Along z where a package declares halos of y and x alone; more would leave little of a tile."""
+
 BATCH_PX = 4 * MAX_TILE_PX**2
 """The most pixels in a batch of tiles."""
 

@@ -72,6 +72,14 @@ def caicedo_f1(prediction: np.ndarray, truth: np.ndarray) -> float:
     return float(np.mean([2 * count / (iou.shape[0] + iou.shape[1]) for count in tp]))
 
 
+def dsb2018(iou: np.ndarray) -> float:
+    return float(np.mean([_accuracy(iou > percent / 100) for percent in THRESHOLDS]))
+
+
+def afnr(iou: np.ndarray) -> float:
+    return 1 - float(np.mean([(iou >= percent / 100).any(1).mean() for percent in THRESHOLDS]))
+
+
 @pytest.mark.parametrize(
     ("name", "definition"),
     [
@@ -82,11 +90,11 @@ def caicedo_f1(prediction: np.ndarray, truth: np.ndarray) -> float:
         ("missed", lambda p, t: 1 - (dense_iou(p, t) > 0.7).any(1).mean()),
         ("split", lambda p, t: ((dense_iou(p, t) > 0.1).sum(1) > 1).mean()),
         ("merged", lambda p, t: ((dense_iou(p, t) > 0.1).sum(0) > 1).sum() / len(masks(t))),
-        ("dsb2018", lambda p, t: np.mean([_accuracy(dense_iou(p, t) > percent / 100) for percent in THRESHOLDS])),
+        ("dsb2018", lambda p, t: dsb2018(dense_iou(p, t))),
         ("ap80-above", lambda p, t: _accuracy(dense_iou(p, t) > 0.8)),
         ("recall65", lambda p, t: (dense_iou(p, t) >= 0.65).any(1).mean()),
         ("precision65", lambda p, t: (dense_iou(p, t) >= 0.65).any(0).mean()),
-        ("afnr", lambda p, t: 1 - np.mean([(dense_iou(p, t) >= c / 100).any(1).mean() for c in THRESHOLDS])),
+        ("afnr", lambda p, t: afnr(dense_iou(p, t))),
     ],
 )
 def test_it_is_what_its_definition_gives_on_dense_masks(name: str, definition, pairs: Pairs):

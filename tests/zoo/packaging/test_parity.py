@@ -28,11 +28,15 @@ def moved(trained: Trained) -> bytes:
 
 def test_sizes_are_allowed_ones_and_not_all_square():
     sizes = AxisSize(120, 8)
-    found = parity_sizes(sizes)
+    found = parity_sizes([sizes, sizes])
     assert found[0] == (120, 120)
     assert all(sizes.at_least(edge) == edge for size in found for edge in size)
     assert any(y > x for y, x in found)
     assert any(y < x for y, x in found)
+    for volume in parity_sizes([AxisSize(4, 4), sizes, sizes]):
+        assert [size.at_least(edge) for size, edge in zip((AxisSize(4, 4), sizes, sizes), volume, strict=True)] == [
+            *volume
+        ]
 
 
 def test_a_format_that_differs_is_named_with_size_and_figure(made: formats.Formats, unet_run: Path):
@@ -40,7 +44,7 @@ def test_a_format_that_differs_is_named_with_size_and_figure(made: formats.Forma
     files = {**made.files, STATE_DICT: moved(trained)}
     line = r"parity: TorchScript at \d+x\d+ px differs from the state dict by 0\.00\d+; allowed is 0\.0001"
     with pytest.raises(ZooscopeError, match=line):
-        prove_parity(files, made.architecture, made.ready, sizes=trained.sizes)
+        prove_parity(files, made.architecture, made.ready, sizes=[trained.sizes, trained.sizes])
 
 
 def test_an_export_whose_formats_disagree_leaves_no_package(

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from zooscope_zoo.method import RestorationMethod, Teacher
 from zooscope_zoo.nn.denoiser import Denoiser
-from zooscope_zoo.restoration import DenoiserConfig, DenoiserMethod
+from zooscope_zoo.restoration import DenoiserMethod, VolumeConfig
 
 
-class CAREConfig(DenoiserConfig):
+class CAREConfig(VolumeConfig):
     """Keyword arguments of `Denoiser`, and the loss.
 
     "laplace" also learns how far off each pixel may be and gives that as further maps.

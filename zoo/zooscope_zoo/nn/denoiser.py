@@ -1,4 +1,4 @@
-"""U-Net that gives an image of the input's size: what CARE, Noise2Noise and Noise2Void train.
+"""U-Net that gives an image or a volume of the input's size: what CARE, Noise2Noise and Noise2Void train.
 
 The body follows Weigert et al. 2018 (doi:10.1038/s41592-018-0216-7), csbdeep's U-Net; blur pooling and the missing top
 skip are those of N2V2 (Hoeck et al. 2022, arXiv:2211.08512), after Zhang 2019 (arXiv:1904.11486).
@@ -11,14 +11,18 @@ from torch import nn
 
 
 class Convolutions(nn.Sequential):
-    """Convolutions, each with batch norm (if `norm`) and ReLU; (b, widths[0], y, x) -> (b, widths[-1], y, x)."""
+    """Convolutions, each with batch norm (if `norm`) and ReLU; (b, widths[0], y, x) -> (b, widths[-1], y, x).
 
-    def __init__(self, *widths: int, kernel: int, norm: bool) -> None:
+    With 3 `dimensions` of (b, c, z, y, x).
+    """
+
+    def __init__(self, *widths: int, kernel: int, norm: bool, dimensions: int = 2) -> None:
+        convolution, normalisation = (nn.Conv2d, nn.BatchNorm2d) if dimensions == 2 else (nn.Conv3d, nn.BatchNorm3d)
         layers: list[nn.Module] = []
         for inputs, outputs in itertools.pairwise(widths):
-            layers.append(nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=not norm))
+            layers.append(convolution(inputs, outputs, kernel, padding=kernel // 2, bias=not norm))
             if norm:
-                layers.append(nn.BatchNorm2d(outputs))
+                layers.append(normalisation(outputs))
             layers.append(nn.ReLU())
         super().__init__(*layers)
 
@@ -46,9 +50,10 @@ class Denoiser(nn.Module):
 
     Parameters
     ----------
+    dimensions : 3 for volumes (b, channels, z, y, x), whose z is such a multiple, too.
     width : channels at full size; each of `depth` poolings doubles them.
     residual : the network gives what is added to the image.
-    blur_pool : smoothed poolings, against checkerboards.
+    blur_pool : smoothed poolings, against checkerboards; of images alone.
     top_skip : the finest features of the way down reach the way up.
     probabilistic : after the image's channels come as many of the scale of a Laplace distribution around each value.
     """
@@ -57,6 +62,7 @@ class Denoiser(nn.Module):
         self,
         *,
         channels: int = 1,
+        dimensions: int = 2,
         width: int = 32,
         depth: int = 2,
         kernel: int = 3,
@@ -69,18 +75,20 @@ class Denoiser(nn.Module):
         super().__init__()
         self.channels, self.residual, self.top_skip = channels, residual, top_skip
         widths = [width * 2**level for level in range(depth)]
+        pooling, convolution = (nn.MaxPool2d, nn.Conv2d) if dimensions == 2 else (nn.MaxPool3d, nn.Conv3d)
         self.down = nn.ModuleList(
-            Convolutions(before, now, now, kernel=kernel, norm=norm)
+            Convolutions(before, now, now, kernel=kernel, norm=norm, dimensions=dimensions)
             for before, now in zip([channels, *widths], widths, strict=False)
         )
-        self.pool = nn.ModuleList(BlurPool(now) if blur_pool else nn.MaxPool2d(2) for now in widths)
-        self.middle = Convolutions(widths[-1], 2 * widths[-1], widths[-1], kernel=kernel, norm=norm)
+        self.pool = nn.ModuleList(BlurPool(now) if blur_pool else pooling(2) for now in widths)
+        middle = (widths[-1], 2 * widths[-1], widths[-1])
+        self.middle = Convolutions(*middle, kernel=kernel, norm=norm, dimensions=dimensions)
         skipped = [now if top_skip or level else 0 for level, now in enumerate(widths)]
         self.up = nn.ModuleList(
-            Convolutions(now + skip, now, finer, kernel=kernel, norm=norm)
+            Convolutions(now + skip, now, finer, kernel=kernel, norm=norm, dimensions=dimensions)
             for now, skip, finer in zip(widths[::-1], skipped[::-1], [*widths[-2::-1], width], strict=True)
         )
-        self.head = nn.Conv2d(width, 2 * channels if probabilistic else channels, 1)
+        self.head = convolution(width, 2 * channels if probabilistic else channels, 1)
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
         """What the loss takes: the image, and the logarithms of the scales where there are any."""

@@ -6,10 +6,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from zooscope_zoo.method import Keeps, RestorationMethod, Teacher
-from zooscope_zoo.restoration import DenoiserConfig, DenoiserMethod
+from zooscope_zoo.restoration import DenoiserMethod, VolumeConfig
 
 
-class Noise2NoiseConfig(DenoiserConfig):
+class Noise2NoiseConfig(VolumeConfig):
     """Keyword arguments of `Denoiser`."""
 
 

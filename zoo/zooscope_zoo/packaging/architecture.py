@@ -29,15 +29,15 @@ class ChannelsLast({network}):
 _TURNED = '''
 
 class Turned({network}):
-    """The mean of what {network} gives for an image flipped and rotated in all eight ways."""
+    """The mean of what {network} gives for an image flipped and rotated, in y and x, in all eight ways."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The mean, turned back."""
         answers: list[torch.Tensor] = []
-        for image in (x, x.transpose(2, 3)):
-            for axes in ((), (2,), (3,), (2, 3)):
+        for image in (x, x.transpose(-2, -1)):
+            for axes in ((), (-2,), (-1,), (-2, -1)):
                 answer = super().forward(image.flip(axes)).flip(axes)
-                answers.append(answer if image is x else answer.transpose(2, 3))
+                answers.append(answer if image is x else answer.transpose(-2, -1))
         return torch.stack(answers).mean(0)
 '''
 

@@ -67,7 +67,10 @@ def _input(trained: Trained) -> str:
         if trained.normalisation is None
         else "in the range of the training images: their mean and standard deviation scale every image alike"
     )
-    return f"2D images, {kind}, {scaling}. y and x are multiples of {step} px, at least {trained.sizes.minimum} px."
+    lengths = f"y and x are multiples of {step} px, at least {trained.sizes.minimum} px"
+    if trained.space == "zyx":
+        return f"Volumes, {kind}, {scaling}. z is a multiple of {step} planes, given whole; {lengths}."
+    return f"2D images, {kind}, {scaling}. {lengths}."
 
 
 def _training_data(trained: Trained) -> str:
@@ -125,10 +128,11 @@ def _field(trained: Trained, measured: Measured) -> str:
 
 
 def _agreement(parity: Sequence[Agreement]) -> str:
-    rows = [f"| {p.format} | {p.size[0]}x{p.size[1]} | {p.difference:.1e} | {p.limit:.1e} |" for p in parity]
+    rows = [f"| {p.format} | {'x'.join(map(str, p.size))} | {p.difference:.1e} | {p.limit:.1e} |" for p in parity]
+    axes = "y and x" if len(parity[0].size) == 2 else "z, y and x"
     return (
         "Largest difference from the state dict, in batches of two images:\n\n"
-        "| format | y and x, px | difference | allowed |\n|---|---|---|---|\n" + "\n".join(rows)
+        f"| format | {axes}, px | difference | allowed |\n|---|---|---|---|\n" + "\n".join(rows)
     )
 
 

@@ -18,11 +18,18 @@ MAX_BYTES = 450_000
 
 
 def cover_png(package: Path, sample: Sample, decoder: str, params: dict[str, Any]) -> bytes:
-    """A PNG twice as wide as high: a square of the image, and beside it what was found, or the restored image."""
+    """A PNG twice as wide as high: a square of the image, and beside it what was found, or the restored image.
+
+    Of a volume its middle plane.
+    """
     model = load_model(package, device="cpu", decoder=decoder)
     found = model.predict(sample.image.values, sample.axes, **params)
-    edge = min(sample.target.shape[:2])
-    image, truth, found = sample.image[:edge, :edge], sample.target[:edge, :edge], found[:edge, :edge]
+    image, truth = sample.image, sample.target
+    if sample.axes == "zyx":
+        middle = len(truth) // 2
+        image, truth, found = image[middle], truth[middle], found[middle]
+    edge = min(truth.shape[:2])
+    image, truth, found = image[:edge, :edge], truth[:edge, :edge], found[:edge, :edge]
     if restores(model.package, decoder):
         left, right = _as_gray(image.values, truth), _as_gray(found, truth)
     else:

@@ -1,11 +1,13 @@
 """The example image of a package: for its test tensors and its cover. From the embedded demo set, which is CC0.
 
-What restores gets it under noise and in the range of the images that it was trained on.
+What restores gets it under noise and in the range of the images that it was trained on; what takes volumes, as a stack
+through whose planes the image comes into view and leaves it again.
 """
 
 from dataclasses import replace
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from zooscope.channels import to_channels
@@ -17,6 +19,8 @@ from zooscope_zoo.training.images import normalise
 from zooscope_zoo.training.normalisation import Normalisation
 
 EDGE_PX = 256
+VOLUME_PX = {"z": 16, "y": 96, "x": 96}
+"""Of a volume, whose test tensors would else be large."""
 
 NOISE = 0.3
 """Standard deviation of the example's noise, in those of the training images."""
@@ -27,15 +31,19 @@ def example(trained: Trained) -> Sample:
     axes = "yxc" if trained.settings.channels == 3 else "yx"
     fitting = [sample for sample in load_dataset("demo") if sample.axes == axes]
     found = max(fitting, key=lambda sample: (len(np.unique(sample.target)), sample.id))
-    return found if trained.normalisation is None else _noised(found, trained.normalisation)
+    return found if trained.normalisation is None else _noised(found, trained.normalisation, trained.space)
 
 
 def example_input(sample: Sample, trained: Trained) -> NDArray[np.float32]:
-    """Its upper left corner as a batch (1, c, y, x), in its own range; about 256 px, a size that the network takes."""
+    """Its upper left corner as a batch (1, c, y, x), in its own range; about 256 px, a size that the network takes.
+
+    Of a volume (1, c, z, y, x), smaller.
+    """
     image = to_channels(sample.image, trained.settings.channels).astype(np.float32)
-    size = trained.sizes.at_most(EDGE_PX)
-    image = image[:, :size, :size]
-    pads = [(0, size - length) for length in image.shape[1:]]
+    most = VOLUME_PX if trained.space == "zyx" else {"y": EDGE_PX, "x": EDGE_PX}
+    sizes = [trained.sizes_of(axis).at_most(most[axis]) for axis in trained.space]
+    image = image[(slice(None), *(slice(size) for size in sizes))]
+    pads = [(0, size - length) for size, length in zip(sizes, image.shape[1:], strict=True)]
     return np.pad(image, [(0, 0), *pads], mode="reflect")[None]
 
 
@@ -45,13 +53,29 @@ def example_ready(raw: NDArray[np.float32], trained: Trained) -> NDArray[np.floa
     return scale(raw[0])[None]
 
 
-def _noised(sample: Sample, normalisation: Normalisation) -> Sample:
+def _noised(sample: Sample, normalisation: Normalisation, space: str) -> Sample:
     """The image with the training images' mean and deviation, under noise; its target is that without noise."""
     values = sample.image.values.astype(np.float32)
     mean, std = (np.float32(np.mean(figures)) for figures in (normalisation.mean, normalisation.std))
     clean = mean + std * (values - values.mean()) / values.std()
+    if space == "zyx":
+        return _noised_volume(sample, clean, normalisation)
     planes = clean[..., None] if clean.ndim == 2 else clean
-    noise = Gaussian(kind="gaussian", sigma=float(NOISE * std))
+    noise = _noise(std)
     noisy = [add_noise(planes[..., c], noise, seed=f"example {c}") for c in range(planes.shape[-1])]
     image = sample.image.copy(data=np.stack(noisy, axis=-1).reshape(clean.shape))
     return replace(sample, image=image, target=clean.astype(np.float32))
+
+
+def _noised_volume(sample: Sample, clean: NDArray[np.float32], normalisation: Normalisation) -> Sample:
+    """A stack (z, y, x) of the image, brightest in its middle plane, and the same under noise."""
+    mean, std = (np.float32(figures[0]) for figures in (normalisation.mean, normalisation.std))
+    count = VOLUME_PX["z"]
+    light = 1 - np.abs(np.arange(count, dtype=np.float32) - count // 2) / count
+    truth = (mean + light[:, None, None] * (clean - mean)).astype(np.float32)
+    noisy = np.stack([add_noise(plane, _noise(std), seed=f"example plane {z}") for z, plane in enumerate(truth)])
+    return replace(sample, image=xr.DataArray(noisy.astype(np.float32), dims=("z", "y", "x")), target=truth)
+
+
+def _noise(std: np.float32) -> Gaussian:
+    return Gaussian(kind="gaussian", sigma=float(NOISE * std))

@@ -24,7 +24,8 @@ class Formats:
     Attributes
     ----------
     files : the weights files and architecture.py, by name.
-    sample, raw, ready : the example image, its part (1, c, y, x) that is the test input, and that part normalised.
+    sample, raw, ready : the example image, its part (1, c, y, x) that is the test input, and that part normalised; of
+        volumes (1, c, z, y, x).
     channels_last : the maps are (1, y, x, c) instead of (1, c, y, x).
     tta : they are the mean over the image's flips and rotations.
     normalisation : of images that are restored, which the package undoes. intensities : maps that have their zero.
@@ -69,7 +70,7 @@ def make_formats(trained: Trained, *, channels_last: bool = False, tta: bool = F
     sample = example(trained)
     raw = example_input(sample, trained)
     ready = example_ready(raw, trained)
-    parity = prove_parity(files, code, ready, sizes=trained.sizes)
+    parity = prove_parity(files, code, ready, sizes=[trained.sizes_of(axis) for axis in trained.space])
     return Formats(
         code, files, sample, raw, ready, tuple(parity), channels_last, tta, trained.normalisation, trained.intensities
     )

@@ -83,7 +83,7 @@ def measure_restoration(trained: Trained, package: Path, *, progress: bool = Fal
     ]
     metrics = list(dict.fromkeys(name for dataset, _ in data for name in shown_on(dataset.card).metrics[:4]))
     decoder, count = trained.method.decoder(trained.settings), sum(len(ids) for _, ids in data)
-    found = contender(str(package), decoder=decoder, task=Task.RESTORATION)
+    found = contender(str(package), decoder=decoder, task=Task.RESTORATION, space=trained.space)
     assert found.open is not None, found.reason
     assert found.decode is not None
     before: list[dict[str, float]] = []

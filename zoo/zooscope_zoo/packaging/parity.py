@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,16 +22,19 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Agreement:
-    """The largest difference of a format from the state dict, on images of one size (y, x), and what is allowed."""
+    """The largest difference of a format from the state dict, on images of one size (y, x), and what is allowed.
+
+    Of volumes the size is (z, y, x).
+    """
 
     format: str
-    size: tuple[int, int]
+    size: tuple[int, ...]
     difference: float
     limit: float
 
 
 def prove_parity(
-    files: Mapping[str, bytes], architecture: Architecture, image: Array, *, sizes: AxisSize
+    files: Mapping[str, bytes], architecture: Architecture, image: Array, *, sizes: Sequence[AxisSize]
 ) -> list[Agreement]:
     """TorchScript and ONNX against the state dict in the architecture file, in batches of two images.
 
@@ -40,7 +43,8 @@ def prove_parity(
     Parameters
     ----------
     files : the weights files by name.
-    image : (1, c, y, x), normalised; continued by reflection to each size.
+    image : (1, c, y, x) or (1, c, z, y, x), normalised; continued by reflection to each size.
+    sizes : allowed ones along each axis of space.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def prove_parity(
             answers = {name: network(batch) for name, network in others.items()}
         limit = parity_limit(expected)
         for name, answer in answers.items():
-            place = f"{name} at {size[0]}x{size[1]} px"
+            place = f"{name} at {'x'.join(map(str, size))} px"
             if answer.shape != expected.shape:
                 raise ZooscopeError(f"parity: {place} gives shape {answer.shape}, the state dict {expected.shape}")
             difference = float(np.abs(answer - expected).max())
@@ -71,10 +75,10 @@ def prove_parity(
     return found
 
 
-def parity_sizes(sizes: AxisSize) -> list[tuple[int, int]]:
-    """The smallest square, and two that are neither square nor small."""
-    smallest, step = sizes.minimum, sizes.step
-    return [(smallest, smallest), (smallest + step, smallest + 3 * step), (smallest + 4 * step, smallest + 2 * step)]
+def parity_sizes(sizes: Sequence[AxisSize]) -> list[tuple[int, ...]]:
+    """The smallest one, and two that are neither of one length along all axes nor small."""
+    further = [(0, 0), (1, 3), (4, 2)] if len(sizes) == 2 else [(0, 0, 0), (2, 1, 3), (1, 4, 2)]
+    return [tuple(size.minimum + k * size.step for size, k in zip(sizes, steps, strict=True)) for steps in further]
 
 
 def state_dict_network(state: bytes, architecture: Architecture, *, double: bool = False) -> Network:
@@ -103,7 +107,7 @@ def one_thread() -> Generator[None]:
         torch.set_num_threads(before)
 
 
-def _resized(image: Array, size: tuple[int, int]) -> Array:
-    image = image[..., : size[0], : size[1]]
-    pads = [(0, full - part) for full, part in zip(size, image.shape[-2:], strict=True)]
+def _resized(image: Array, size: tuple[int, ...]) -> Array:
+    image = image[(..., *(slice(length) for length in size))]
+    pads = [(0, full - part) for full, part in zip(size, image.shape[2:], strict=True)]
     return np.pad(image, [(0, 0), (0, 0), *pads], mode="reflect")

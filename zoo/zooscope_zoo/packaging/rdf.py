@@ -53,7 +53,7 @@ def package_rdf(
         "authors": [{"name": author} for author in authors],
         "cite": [{"text": item.text, "doi": item.doi} for item in citations(trained, method)],
         "license": licence,
-        "tags": sorted({*method.tags, *tags, *names}),
+        "tags": sorted({*_of_space(method.tags, trained.space), *tags, *names}),
         "covers": ["cover.png"] if "cover.png" in files else [],
         "documentation": "README.md" if "README.md" in files else None,
         "attachments": [_file(name, files) for name in ("decoder.py", "curves.png") if name in files],
@@ -63,6 +63,11 @@ def package_rdf(
         "training_data": _linked(names),
     }
     return {key: value for key, value in about.items() if value not in (None, [])}
+
+
+def _of_space(tags: Sequence[str], space: str) -> list[str]:
+    """A card's tags are those of its 2D network."""
+    return [tag.replace("2d", "3d") for tag in tags] if space == "zyx" else list(tags)
 
 
 def package_name(trained: Trained, method: MethodCard) -> str:
@@ -93,15 +98,16 @@ def maps_output(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
     """The dense maps, channels first; halo and size of a network with a grid are counted in pixels of its maps."""
     grid = trained.method.grid(trained.settings)
     names = trained.method.map_names(trained.settings)
+    halo = {"halo": trained.halo_px // grid}
     spatial = [
         {
             "type": "space",
             "id": axis,
             "scale": float(grid),
             "size": {"tensor_id": "raw", "axis_id": axis},
-            "halo": trained.halo_px // grid,
+            **({} if axis == "z" else halo),
         }
-        for axis in "yx"
+        for axis in trained.space
     ]
     return {
         "id": "maps",
@@ -162,15 +168,18 @@ def known_size(trained: Trained) -> dict[str, float]:
 
 def _input(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
     names = ["red", "green", "blue"] if trained.settings.channels == 3 else ["gray"]
-    size = {"min": trained.sizes.minimum, "step": trained.sizes.step}
+    sizes = {axis: trained.sizes_of(axis) for axis in trained.space}
     float32 = {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}}
     return {
         "id": "raw",
-        "description": "The image, in any range.",
+        "description": "The image, in any range." if trained.space == "yx" else "The volume, in any range.",
         "axes": [
             {"type": "batch"},
             {"type": "channel", "channel_names": names},
-            *({"type": "space", "id": axis, "size": size} for axis in "yx"),
+            *(
+                {"type": "space", "id": axis, "size": {"min": size.minimum, "step": size.step}}
+                for axis, size in sizes.items()
+            ),
         ],
         "data": {"type": "float32"},
         "preprocessing": [float32, _scaling(trained), float32],

@@ -15,7 +15,8 @@ ADVICE = """- A restored image is meant for what comes after it (looking, segmen
 def output(trained: Trained, names: Sequence[str], *, tta: bool) -> str:
     """What the package gives."""
     channels = trained.settings.channels
-    text = f"The restored image, of the image's size and in its units: {', '.join(names[:channels])}."
+    what = "volume" if trained.space == "zyx" else "image"
+    text = f"The restored {what}, of the {what}'s size and in its units: {', '.join(names[:channels])}."
     if tta:
         text += " It is the mean over the image's eight flips and rotations (test-time augmentation)."
     if len(names) > channels:

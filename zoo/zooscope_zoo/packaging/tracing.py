@@ -39,11 +39,12 @@ def main(folder: Path) -> None:
 
 
 def _onnx(network: torch.nn.Module, example: torch.Tensor, path: Path, *, step: int) -> None:
-    y, x = (step * torch.export.Dim(name, min=2) for name in ("rows", "columns"))
+    names = ("planes", "rows", "columns")[-(example.ndim - 2) :]
+    space = {axis: step * torch.export.Dim(name, min=2) for axis, name in enumerate(names, start=2)}
     program: Any = torch.onnx.export(
         network,
         (example,),
-        dynamic_shapes=({0: torch.export.Dim("batch"), 2: y, 3: x},),
+        dynamic_shapes=({0: torch.export.Dim("batch"), **space},),
         input_names=["raw"],
         output_names=["maps"],
         opset_version=OPSET,

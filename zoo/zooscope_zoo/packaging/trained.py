@@ -61,6 +61,19 @@ class Trained:
         return method.intensities(self.settings) if self.normalisation else None
 
     @property
+    def space(self) -> str:
+        """Axes of space of what the network takes: "yx", or "zyx" of volumes."""
+        return self.settings.space
+
+    def sizes_of(self, axis: str) -> AxisSize:
+        """Lengths of an axis of space that the package takes.
+
+        Of z no halo is stated: stacks are thinner than two of them, and are given whole.
+        """
+        step = self.method.multiple_px(self.settings)
+        return AxisSize(step, step) if axis == "z" else self.sizes
+
+    @property
     def sizes(self) -> AxisSize:
         """Lengths of y and of x that the package takes: more than two halos, in steps of what the network needs."""
         step = self.method.multiple_px(self.settings)

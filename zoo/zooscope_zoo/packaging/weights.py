@@ -31,12 +31,14 @@ def weights_files(trained: Trained, architecture: Architecture) -> dict[str, byt
     """
     state = state_dict_bytes(trained.weights)
     source = architecture.source.encode()
-    sizes = trained.sizes
+    sizes = [trained.sizes_of(axis) for axis in trained.space]
+    # the exporter takes no smallest size for one of any
+    lengths = [size.minimum if size.minimum > size.step else 2 * size.step for size in sizes]
     order = {
         "callable": architecture.callable,
         "kwargs": architecture.kwargs,
-        "example": [trained.settings.channels, sizes.minimum, sizes.minimum + sizes.step],
-        "step": sizes.step,
+        "example": [trained.settings.channels, *lengths[:-1], lengths[-1] + sizes[-1].step],
+        "step": trained.sizes.step,
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

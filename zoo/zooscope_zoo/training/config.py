@@ -20,6 +20,7 @@ class TrainingConfig(BaseModel):
     Attributes
     ----------
     steps, batch, patch_px : of one process; patches are squares.
+    patch_planes : planes of a patch, of volumes.
     learning_rate : reached after `warmup_steps`, then down a cosine to a hundredth at the last step.
     clip_norm : largest norm of the gradient.
     object_fraction : part of the patches that are drawn around an object, where there are objects.
@@ -37,6 +38,7 @@ class TrainingConfig(BaseModel):
     steps: int = Field(default=6000, ge=1)
     batch: int = Field(default=4, ge=1)
     patch_px: int = Field(default=256, ge=16)
+    patch_planes: int = Field(default=16, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)
     warmup_steps: int = Field(default=100, ge=0)
     weight_decay: float = Field(default=1e-4, ge=0)

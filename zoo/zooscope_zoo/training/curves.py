@@ -49,7 +49,9 @@ def curves_png(table: pd.DataFrame, *, note: str = "") -> bytes:
 def write_preview(
     path: Path, images: NDArray[np.float32], truth: NDArray[np.float32], maps: NDArray[np.float32]
 ) -> None:
-    """A row a patch: image, first target, first map; arrays (n, c, y, x)."""
+    """A row a patch: image, first target, first map; arrays (n, c, y, x), or (n, c, z, y, x): their middle planes."""
+    if images.ndim == 5:
+        images, truth, maps = (array[:, :, array.shape[2] // 2] for array in (images, truth, maps))
     rows: Sequence[NDArray[np.float32]] = [
         np.concatenate([_sized(image.mean(0), image.shape[1]), *(_sized(a[0], image.shape[1]) for a in (t, m))], axis=1)
         for image, t, m in zip(images, truth, maps, strict=True)

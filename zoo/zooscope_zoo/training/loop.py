@@ -18,6 +18,9 @@ from zooscope_zoo.training.curves import History, TensorBoard, write_curves, wri
 from zooscope_zoo.training.patches import Batch, Patches, Steps, validation_batches
 from zooscope_zoo.training.run_folder import RunFolder
 
+_CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+"""By dimensions of space."""
+
 
 class Trainee(nn.Module):
     """Network and loss as one module, so that several GPUs wrap both: (images, targets) -> loss terms."""
@@ -69,7 +72,7 @@ def train(
     state = folder.read_state()
     if state:
         network.load_state_dict(state["network"])
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=_CHANNELS_LAST[len(network_config.space)])
     trainee: nn.Module = Trainee(method, network_config, network)
     optimiser = torch.optim.AdamW(trainee.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     if state:
@@ -176,7 +179,7 @@ def _validate(trainee: nn.Module, accelerator: Any, batches: Sequence[Batch]) ->
 
 
 def _placed(tensor: Tensor, device: torch.device) -> Tensor:
-    return tensor.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+    return tensor.to(device, non_blocking=True).contiguous(memory_format=_CHANNELS_LAST[tensor.ndim - 2])
 
 
 def _named(part: str, terms: Mapping[str, float]) -> dict[str, float]:

@@ -108,11 +108,13 @@ def _restoration(
             item.refuse_without_truth([*ids[0], *ids[1]])
         for found, part, label in zip(both, ids, ("training", "validation"), strict=True):
             found += load_scenes(
-                item, part, channels=settings.channels, teacher=teacher, label=label, progress=progress
-            )
+                item, part, channels=settings.channels, space=settings.space, teacher=teacher, label=label,
+                progress=progress,
+            )  # fmt: skip
         about.append(_about(item, config, *ids))
         own = [scene for scene in both[0] if scene.dataset == item.name]
-        for note in pairs.notes(item, own, teacher=teacher, patch_px=config.training.patch_px, fresh=fresh):
+        sizes = {"patch_px": config.training.patch_px, "patch_planes": config.training.patch_planes}
+        for note in pairs.notes(item, own, teacher=teacher, fresh=fresh, **sizes):
             say(f"note: {item.name}: {note}")
     noisy = [image for scene in both[0] for image in scene.noisy]
     clean = [scene.clean for scene in both[0] if scene.clean is not None] if teacher == "clean" else []

@@ -20,17 +20,17 @@ class Normalisation:
     target_std: tuple[float, ...]
 
     def image(self, image: Image) -> Image:
-        """(c, y, x) as the network takes it."""
+        """(c, y, x), or (c, z, y, x), as the network takes it."""
         return _scaled(image, self.mean, self.std)
 
     def target(self, target: Image) -> Image:
-        """(c, y, x) as the network gives it."""
+        """(c, y, x), or (c, z, y, x), as the network gives it."""
         return _scaled(target, self.target_mean, self.target_std)
 
     def undone(self, maps: NDArray[np.float32], *, intensities: int | None = None) -> NDArray[np.float32]:
-        """Maps (b, c, y, x) of a network in the targets' units; see `gain_and_offset`."""
+        """Maps (b, c, y, x), or (b, c, z, y, x), of a network in the targets' units; see `gain_and_offset`."""
         figures = self.gain_and_offset(maps.shape[1], intensities=intensities)
-        gain, offset = (np.array(values, np.float32)[:, None, None] for values in figures)
+        gain, offset = (_along_channels(values, maps.ndim - 2) for values in figures)
         return (maps * gain + offset).astype(np.float32)
 
     def gain_and_offset(self, count: int, *, intensities: int | None = None) -> tuple[list[float], list[float]]:
@@ -54,7 +54,7 @@ def from_json(values: Mapping[str, Any]) -> Normalisation:
 
 
 def measure_normalisation(images: Sequence[Image], targets: Sequence[Image] = ()) -> Normalisation:
-    """Of images (c, y, x); targets of no own kind (other noisy images) are scaled as the images are.
+    """Of images (c, y, x) or volumes; targets of no own kind (other noisy images) are scaled as the images are.
 
     The figures are rounded to six digits, so that a package can state them.
     """
@@ -64,7 +64,7 @@ def measure_normalisation(images: Sequence[Image], targets: Sequence[Image] = ()
 
 
 def measure_deviation(images: Sequence[Image]) -> Normalisation:
-    """Of images (c, y, x) whose zero stays zero; targets are scaled as the images are."""
+    """Of images (c, y, x) or volumes whose zero stays zero; targets are scaled as the images are."""
     _, std = _figures(images)
     zero = (0.0,) * len(std)
     return Normalisation(zero, std, zero, std)
@@ -72,12 +72,18 @@ def measure_deviation(images: Sequence[Image]) -> Normalisation:
 
 def _figures(images: Sequence[Image]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     count = sum(image[0].size for image in images)
-    mean = np.sum([image.sum((1, 2), dtype=np.float64) for image in images], axis=0) / count
-    away = [(image - mean[:, None, None]) ** 2 for image in images]
-    std = [value or 1.0 for value in np.sqrt(np.sum([square.sum((1, 2)) for square in away], axis=0) / count)]
+    within = tuple(range(1, images[0].ndim))
+    mean = np.sum([image.sum(within, dtype=np.float64) for image in images], axis=0) / count
+    away = [(image - mean.reshape(-1, *(1 for _ in within))) ** 2 for image in images]
+    std = [value or 1.0 for value in np.sqrt(np.sum([square.sum(within) for square in away], axis=0) / count)]
     return tuple(float(f"{value:.6g}") for value in mean), tuple(float(f"{value:.6g}") for value in std)
 
 
 def _scaled(image: Image, mean: Sequence[float], std: Sequence[float]) -> Image:
-    low, scale = (np.array(values, np.float32)[:, None, None] for values in (mean, std))
+    low, scale = (_along_channels(values, image.ndim - 1) for values in (mean, std))
     return (image - low) / scale
+
+
+def _along_channels(values: Sequence[float], dimensions: int) -> NDArray[np.float32]:
+    """A value for each channel, before so many dimensions of space."""
+    return np.array(values, np.float32).reshape(-1, *(1,) * dimensions)

@@ -13,7 +13,7 @@ from zooscope.data import Dataset
 from zooscope.data.noise import AnyNoise, noisy_patch
 from zooscope.errors import DataError, UsageError
 from zooscope.progress import track
-from zooscope.sample import Task
+from zooscope.sample import Sample, Task
 from zooscope_zoo.method import Teacher
 from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
 from zooscope_zoo.training.images import SPARE_BYTES
@@ -23,7 +23,7 @@ from zooscope_zoo.training.patches import Pair, cut, turned
 
 @dataclass(frozen=True)
 class Scene:
-    """What was imaged once or several times; all arrays float32 (c, y, x) in the images' own range.
+    """What was imaged once or several times; all arrays float32 (c, y, x), or (c, z, y, x), in the images' own range.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Scene:
 
 
 class RestorationPatches:
-    """Patches (c, p, p) of noisy images and their targets, both normalised.
+    """Patches (c, p, p) of noisy images, or (c, z, p, p) of volumes, and their targets, both normalised.
 
     Parameters
     ----------
@@ -66,8 +66,7 @@ class RestorationPatches:
     def drawn(self, rng: np.random.Generator) -> Pair:
         """A patch at random, flipped and rotated at random; with noise of its own where that is asked for."""
         scene = self._scenes[int(rng.integers(len(self._scenes)))]
-        size = self._training.patch_px
-        window = _window(scene, size, rng)
+        window = _window(scene, self._size(scene), rng)
         pair = self._anew(scene, window, rng) if self._training.fresh_noise else None
         first, second = pair or self._stored(scene, window, rng)
         if self._augment.flips:
@@ -77,10 +76,15 @@ class RestorationPatches:
     def fixed(self, index: int, rng: np.random.Generator) -> Pair:
         """A patch of that scene as it was stored."""
         scene = self._scenes[index]
-        return self._normalised(*self._stored(scene, _window(scene, self._training.patch_px, rng), rng))
+        return self._normalised(*self._stored(scene, _window(scene, self._size(scene), rng), rng))
 
-    def _stored(self, scene: Scene, window: tuple[int, int], rng: np.random.Generator) -> Pair:
-        size, own = self._training.patch_px, int(rng.integers(len(scene.noisy)))
+    def _size(self, scene: Scene) -> tuple[int, ...]:
+        """Of a patch, along the scene's axes of space."""
+        square = (self._training.patch_px, self._training.patch_px)
+        return square if scene.noisy[0].ndim == 3 else (self._training.patch_planes, *square)
+
+    def _stored(self, scene: Scene, window: tuple[int, ...], rng: np.random.Generator) -> Pair:
+        size, own = self._size(scene), int(rng.integers(len(scene.noisy)))
         first = cut(scene.noisy[own], window, size)
         if self._teacher == "itself":
             return first, first
@@ -90,11 +94,11 @@ class RestorationPatches:
         assert scene.clean is not None
         return first, cut(scene.clean, window, size)
 
-    def _anew(self, scene: Scene, window: tuple[int, int], rng: np.random.Generator) -> Pair | None:
+    def _anew(self, scene: Scene, window: tuple[int, ...], rng: np.random.Generator) -> Pair | None:
         """Noise drawn anew by the card's protocol; None where it says none."""
         if scene.noise is None or scene.clean is None:
             return None
-        clean = cut(scene.clean, window, self._training.patch_px)
+        clean = cut(scene.clean, window, self._size(scene))
         first = noisy_patch(clean, scene.noise, rng)
         if self._teacher == "clean":
             return first, clean
@@ -105,21 +109,34 @@ class RestorationPatches:
 
 
 def load_scenes(
-    dataset: Dataset, ids: Sequence[str], *, channels: int, teacher: Teacher, label: str, progress: bool
+    dataset: Dataset,
+    ids: Sequence[str],
+    *,
+    channels: int,
+    teacher: Teacher,
+    label: str,
+    progress: bool,
+    space: str = "yx",
 ) -> list[Scene]:
     """Decode and check the images of a data set.
 
     With a noisy teacher, images that share their truth, pixel by pixel, are frames of one scene.
 
+    Parameters
+    ----------
+    space : "yx", or "zyx" for a network that takes volumes.
+
     Raises
     ------
-    DataError : no contrast in any image, a noisy teacher without a second image, memory running out.
+    DataError : no contrast in any image, a volume for a network of images or the reverse, a noisy teacher without a
+        second image, memory running out.
     """
     found: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
     truths: dict[str, NDArray[np.float32]] = {}
     has_truth = dataset.card.task is Task.RESTORATION and teacher != "itself"
     for id in track(ids, f"loading {label} images", len(ids), show=progress):
         sample = dataset[id]
+        _refuse_other_space(sample, space, dataset)
         scene = str(dataset.table.loc[id, "target_sha256"]) if has_truth and teacher == "noisy" else id
         found[scene].append(to_channels(sample.image, channels).astype(np.float32))
         if has_truth and scene not in truths:
@@ -141,7 +158,9 @@ def load_scenes(
     return scenes
 
 
-def notes(dataset: Dataset, scenes: Sequence[Scene], *, teacher: Teacher, patch_px: int, fresh: bool) -> list[str]:
+def notes(
+    dataset: Dataset, scenes: Sequence[Scene], *, teacher: Teacher, patch_px: int, fresh: bool, patch_planes: int = 1
+) -> list[str]:
     """What to know before a training: no test part, single frames, noise drawn anew, sizes that do not fit."""
     said: list[str] = []
     if "train" not in dataset.splits and teacher != "itself":
@@ -154,18 +173,37 @@ def notes(dataset: Dataset, scenes: Sequence[Scene], *, teacher: Teacher, patch_
         said.append(
             f"{alone} of {len(scenes)} scenes have a single noisy image: what lies in clean/ is taken for the second"
         )
-    small = sum(min(scene.noisy[0].shape[1:]) < patch_px for scene in scenes)
+    small = sum(min(scene.noisy[0].shape[-2:]) < patch_px for scene in scenes)
     if small:
         said.append(
             f"{small} of {len(scenes)} images are smaller than the patches of {patch_px} px and are continued by their "
             "mirror image; a smaller training.patch_px fits them"
         )
+    thin = sum(scene.noisy[0].ndim == 4 and scene.noisy[0].shape[1] < patch_planes for scene in scenes)
+    if thin:
+        said.append(
+            f"{thin} of {len(scenes)} volumes have fewer planes than the patches' {patch_planes} and are continued by "
+            "their mirror image; a smaller training.patch_planes fits them"
+        )
     return said
 
 
-def _window(scene: Scene, size: int, rng: np.random.Generator) -> tuple[int, int]:
-    y, x = (int(rng.integers(0, max(0, length - size) + 1)) for length in scene.noisy[0].shape[1:])
-    return y, x
+def _window(scene: Scene, size: Sequence[int], rng: np.random.Generator) -> tuple[int, ...]:
+    lengths = scene.noisy[0].shape[1:]
+    return tuple(int(rng.integers(0, max(0, length - cut) + 1)) for length, cut in zip(lengths, size, strict=True))
+
+
+def _refuse_other_space(sample: Sample, space: str, dataset: Dataset) -> None:
+    if sample.axes == "zyx" and space == "yx":
+        raise DataError(
+            f"data set '{dataset.card.id}': '{sample.id}' is a volume of shape {sample.image.shape}; "
+            "care and noise2noise learn from volumes with network.dimensions=3"
+        )
+    if sample.axes != "zyx" and space == "zyx":
+        raise DataError(
+            f"data set '{dataset.card.id}': '{sample.id}' is a 2D image; network.dimensions=3 learns from volumes, "
+            "TIFF stacks (z, y, x)"
+        )
 
 
 def _refuse_other_augmentation(augment: AugmentConfig) -> None:

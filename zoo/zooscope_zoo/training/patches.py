@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, default_collate
 from zooscope_zoo.training.config import TrainingConfig
 
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""An image's patch (c, p, p) and its target (t, p / grid, p / grid)."""
+"""An image's patch (c, p, p) and its target (t, p / grid, p / grid); of a volume (c, z, p, p) and (t, z, p, p)."""
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -65,22 +65,20 @@ def stack(pairs: Sequence[Pair]) -> Batch:
 
 
 Planes = NDArray[Any]
-"""(k, y, x) of any dtype: channels of an image, labels, planes of a method."""
+"""(k, y, x), or (k, z, y, x), of any dtype: channels of an image, labels, planes of a method."""
 
 
-def cut(array: Planes, window: tuple[int, int], size: int) -> Planes:
-    """(k, size, size) from a top left corner on, continued by reflection where the image is smaller."""
-    y, x = window
-    part = array[:, y : y + size, x : x + size]
-    pad = [(0, size - length) for length in part.shape[1:]]
-    return np.pad(part, [(0, 0), *pad], mode="reflect") if part.size and any(p for _, p in pad) else _sized(part, size)
+def cut(array: Planes, window: Sequence[int], size: int | Sequence[int]) -> Planes:
+    """(k, *size) from a corner on, continued by reflection where the image is smaller; one number for a square."""
+    sizes = (size, size) if isinstance(size, int) else tuple(size)
+    part = array[(slice(None), *(slice(at, at + length) for at, length in zip(window, sizes, strict=True)))]
+    if not part.size:  # an image may have no planes at all
+        return np.zeros((part.shape[0], *sizes), part.dtype)
+    pad = [(0, wanted - length) for wanted, length in zip(sizes, part.shape[1:], strict=True)]
+    return np.pad(part, [(0, 0), *pad], mode="reflect") if any(p for _, p in pad) else part
 
 
 def turned(arrays: tuple[Planes, ...], which: int) -> tuple[Planes, ...]:
-    """One of the eight flips and rotations, the same for all."""
-    found = (np.rot90(array, which % 4, axes=(1, 2)) for array in arrays)
-    return tuple(array[:, ::-1] if which >= 4 else array for array in found)
-
-
-def _sized(part: Planes, size: int) -> Planes:
-    return part if part.shape[1:] == (size, size) else np.zeros((part.shape[0], size, size), part.dtype)
+    """One of the eight flips and rotations in y and x, the same for all."""
+    found = (np.rot90(array, which % 4, axes=(-2, -1)) for array in arrays)
+    return tuple(array[..., ::-1, :] if which >= 4 else array for array in found)
