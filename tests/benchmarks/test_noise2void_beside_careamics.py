@@ -67,7 +67,7 @@ def test_n2v2_restores_bsd68_better_than_careamics_in_the_same_minutes(
 def _ours(folder: Path) -> dict:
     """Our model after the minutes, which a trial of a few steps turns into a number of steps beforehand."""
     trial = _train(folder / "trial", TRIAL_STEPS)
-    steps = int(0.95 * 60 * MINUTES / (trial["seconds"].iloc[-1] - trial["seconds"].iloc[0]) * TRIAL_STEPS / 2)
+    steps = int(0.9 * 60 * MINUTES / (trial["seconds"].iloc[-1] - trial["seconds"].iloc[0]) * TRIAL_STEPS / 2)
     seconds = float(_train(folder / "run", steps)["seconds"].iloc[-1])
     package = export(folder / "run", folder / "ours.zip")
     return {"model": zooscope.load_model(package, device="cpu"), "steps": steps, "seconds": seconds}
