@@ -74,7 +74,9 @@ def train(
         network.load_state_dict(state["network"])
     network = network.to(memory_format=_CHANNELS_LAST[len(network_config.space)])
     trainee: nn.Module = Trainee(method, network_config, network)
-    optimiser = torch.optim.AdamW(trainee.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    # a network that learns nothing (the classical Richardson-Lucy) is validated and written as any other
+    learned = list(trainee.parameters()) or [nn.Parameter(torch.zeros(1))]
+    optimiser = torch.optim.AdamW(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     if state:
         optimiser.load_state_dict(state["optimiser"])
     trainee, optimiser = accelerator.prepare(trainee, optimiser)
@@ -121,7 +123,7 @@ def train(
                 raw: Any = accelerator.unwrap_model(trainee, keep_torch_compile=False).network
                 _write(folder, raw, optimiser, accelerator.scaler, step, history, note=method.curve_note)
                 board.add(entry)
-                _preview(folder, raw, fixed[0], step)
+                _preview(folder, raw, fixed[0], step, accelerator.device)
     if board:
         board.close()
     return history
@@ -157,9 +159,11 @@ def _step(trainee: nn.Module, optimiser: Any, accelerator: Any, batch: Batch, *,
     with accelerator.autocast():
         terms = trainee(images, targets)
     optimiser.zero_grad(set_to_none=True)
-    accelerator.backward(torch.stack(list(terms.values())).sum())
-    accelerator.clip_grad_norm_(trainee.parameters(), clip_norm)
-    optimiser.step()
+    loss = torch.stack(list(terms.values())).sum()
+    if loss.requires_grad:
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(trainee.parameters(), clip_norm)
+        optimiser.step()
     return {name: float(value.detach()) for name, value in terms.items()}
 
 
@@ -201,10 +205,9 @@ def _write(
     folder.write_state(state)
 
 
-def _preview(folder: RunFolder, network: nn.Module, batch: Batch, step: int) -> None:
+def _preview(folder: RunFolder, network: nn.Module, batch: Batch, step: int, device: torch.device) -> None:
     network.eval()
     images, targets = batch[0][:4], batch[1][:4]
     with torch.inference_mode():
-        device = next(network.parameters()).device
         maps = network(_placed(images, device)).float().cpu()
     write_preview(folder.path / "previews" / f"step-{step:06d}.png", images.numpy(), targets.numpy(), maps.numpy())

@@ -1,0 +1,31 @@
+"""The classical algorithm as a package: nothing is learned, all the rest of a training and an export happens."""
+
+from pathlib import Path
+
+import numpy as np
+from skimage.restoration import richardson_lucy
+
+from zooscope import load_model
+from zooscope.data import load_dataset
+from zooscope_zoo.packaging.export import export
+from zooscope_zoo.richardson_lucy.psf import gaussian_psf
+from zooscope_zoo.train import train
+
+
+def test_it_is_trained_for_one_step_exported_and_answers_as_scikit_image_does(tmp_path: Path):
+    settings = ("network.width=0", "network.iterations=5", "network.sigma_px=1", "network.psf_px=7", "training.steps=1")
+    others = ("training.patch_px=64", "training.workers=0", "training.batch=1")
+    train("richardson-lucy", ["demo-noisy"], tmp_path / "run", changes=(*settings, *others), progress=False, say=_quiet)
+    assert list((tmp_path / "run" / "previews").iterdir())
+    model = load_model(export(tmp_path / "run", tmp_path / "rl.zip"), device="cpu")
+    image = np.clip(next(iter(load_dataset("demo-noisy"))).image.values, 0, None)
+    found = model.predict(image)
+    scale = image.max()
+    psf = gaussian_psf(sigma_px=1, size_px=7)
+    expected = richardson_lucy(image.astype(np.float64) / scale, psf, num_iter=5, clip=False) * scale
+    inside = (slice(16, -16), slice(16, -16))
+    np.testing.assert_allclose(found[inside], expected[inside], atol=2e-3 * scale)
+
+
+def _quiet(line: str) -> None:
+    pass
