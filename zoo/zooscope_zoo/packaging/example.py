@@ -15,6 +15,7 @@ from zooscope.sample import Sample
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.training.images import normalise
 from zooscope_zoo.training.normalisation import Normalisation
+from zooscope_zoo.training.own_percentiles import AnyNormalisation
 
 EDGE_PX = 256
 
@@ -41,14 +42,19 @@ def example_input(sample: Sample, trained: Trained) -> NDArray[np.float32]:
 
 def example_ready(raw: NDArray[np.float32], trained: Trained) -> NDArray[np.float32]:
     """A batch (1, c, y, x) normalised as the package's own preprocessing does."""
-    scale = trained.normalisation.image if trained.normalisation else normalise
+    scale = trained.normalisation.of(raw[0]).image if trained.normalisation else normalise
     return scale(raw[0])[None]
 
 
-def _noised(sample: Sample, normalisation: Normalisation) -> Sample:
-    """The image with the training images' mean and deviation, under noise; its target is that without noise."""
+def _noised(sample: Sample, normalisation: AnyNormalisation) -> Sample:
+    """The image under noise; its target is that without noise.
+
+    It has the training images' mean and deviation, but its own where the network takes any.
+    """
     values = sample.image.values.astype(np.float32)
-    mean, std = (np.float32(np.mean(figures)) for figures in (normalisation.mean, normalisation.std))
+    mean, std = values.mean(), values.std()
+    if isinstance(normalisation, Normalisation):
+        mean, std = (np.float32(np.mean(figures)) for figures in (normalisation.mean, normalisation.std))
     clean = mean + std * (values - values.mean()) / values.std()
     planes = clean[..., None] if clean.ndim == 2 else clean
     noise = Gaussian(kind="gaussian", sigma=float(NOISE * std))
