@@ -129,13 +129,15 @@ def _damage(files: PackageFiles, name: str, sha256: object) -> Iterator[Finding]
 
 def _ranked(path: Path, *, trust: bool) -> Finding:
     """Whether zooscope itself can rank it."""
-    from zooscope.decode import decoder_for
+    from zooscope.decode import decoder_for, find_decoder
+    from zooscope.levels import teller
 
     try:
         package = open_package(path)
         package.input.refuse("yx")
         package.choose_weights(trust=trust)
         choice = decoder_for(package)
+        teller(find_decoder(choice.id, choice.version), package)
     except PackageError as error:
         return Finding("warning", "zooscope", f"cannot rank it: {error}")
     return Finding("ok", "zooscope", f"ranks it with the decoder {choice.id}@{choice.version}")

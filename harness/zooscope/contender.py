@@ -17,6 +17,7 @@ from zooscope.baselines import BASELINES, find_baseline
 from zooscope.channels import RULES, planes_of, to_channels
 from zooscope.data.card import Card
 from zooscope.errors import PackageError, UsageError
+from zooscope.levels import Told, tell_nothing, teller
 from zooscope.predict.precision import FLOAT32, refuse_precision
 from zooscope.runkey import digest_of
 from zooscope.sample import Task
@@ -62,6 +63,7 @@ class Contender:
     protocol : what else decides the answer and therefore stands in the run's key.
     params : the decoder's parameters; those in `search` are replaced by tuning where there is a validation split.
         A package that names its decoder is run as its author set it: nothing is searched.
+    of_image : what the decoder must be told of each image, as it is predicted, beside `params`.
     sizing : how images are brought to the size of objects that the network knows, or None.
     reason : why it cannot run; then there is nothing else.
     """
@@ -74,6 +76,7 @@ class Contender:
     search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
     open: Callable[[], AbstractContextManager[Predictor]] | None = None
     decode: Decode | None = None
+    of_image: Told = tell_nothing
     sizing: Sizing | None = None
     reason: str | None = None
 
@@ -250,6 +253,7 @@ def _package(
         search={} if package.decoder and package.decoder.id == choice.id else found.SEARCH,
         open=lambda: opened(padding=padding.name, precision=precision),
         decode=NamedDecode(f"{choice.id}@{choice.version}"),
+        of_image=teller(found, package, padding=padding.name),
         sizing=sizing,
     )
 

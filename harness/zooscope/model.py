@@ -17,8 +17,9 @@ from zooscope import plugins
 from zooscope.channels import to_channels
 from zooscope.decode import decode_test, decoder_for, find_decoder, restores, run_decoder, task_of
 from zooscope.errors import PackageError
+from zooscope.levels import teller
 from zooscope.package import Package, open_package
-from zooscope.padding import BARE, HALO, find_padding
+from zooscope.padding import BARE, find_padding, halo_around, padded
 from zooscope.predict.device import resolve_device
 from zooscope.predict.failures import network_failure
 from zooscope.predict.networks import load_network
@@ -93,9 +94,9 @@ class Model:
         arrays = [to_channels(item, self.package.input.channels) for item in images]
         sizes: Sequence[AxisSize] = self.package.input.sizes_of(space)
         given, output = arrays[0].shape[1:], self.package.output
-        around = (output.halo_of(space) if self.padding == HALO else None) or (0,) * len(space)
-        if any(around):
-            arrays = [self._padded(array, around) for array in arrays]
+        around = halo_around(output, space, self.padding)
+        if any(around):  # before they are normalised
+            arrays = [padded(array, self.package.input, around) for array in arrays]
             sizes = [AxisSize(size.minimum + 2 * n, size.step) for size, n in zip(sizes, around, strict=True)]
         begun = [self.processing.begin(array, on=self._on) for array in arrays]
         ready = [image for image, _ in begun]
@@ -148,7 +149,7 @@ class Model:
         array : the image, any integer or float dtype.
         axes : "yx", "yxc" for RGB, or "zyx" for a volume.
         return_maps : return (labels or image, maps) with maps float32 (c, y, x), of the image at the scale at which it
-            was predicted.
+            was predicted, in its units where the decoder brings them there.
         params : parameters of the decoder, in place of the package's.
 
         Raises
@@ -176,18 +177,16 @@ class Model:
             whose = "bringing objects to a size (--diameter)" if self.sizing else f"the decoder {choice.id}"
             raise PackageError(f"{whose} is for 2D images; this one is a volume")
         decode = partial(run_decoder, choice.id, decoder, **choice.params)
+        tell = teller(decoder, self.package, padding=self.padding, processing=self.processing)
         whole = image.shape if task_of(decoder) is Task.RESTORATION else shape
         factor = find_scale(image, self.sizing, self.maps, decode)
-        maps = self.maps(scaled_image(image, factor))
-        found, _ = scaled_labels(*decode(maps, scaled_shape(whole, factor), **params), whole)
-        return (found, maps) if return_maps else found
-
-    def _padded(self, array: NDArray[np.generic], around: Sequence[int]) -> NDArray[np.generic]:
-        """The image with a halo on every side, as bioimageio.core pads it: before it is normalised."""
-        given = self.package.input
-        value = {"constant_values": given.pad_value} if given.pad_mode == "constant" else {}
-        widths = [(0, 0), *((n, n) for n in around)]
-        return np.pad(array, widths, mode=given.pad_mode, **value)  # type: ignore[arg-type]
+        image = scaled_image(image, factor)
+        maps, told = self.maps(image), {**params, **tell(image)}
+        found, _ = scaled_labels(*decode(maps, scaled_shape(whole, factor), **told), whole)
+        if not return_maps:
+            return found
+        in_units = getattr(decoder, "in_units", None)
+        return found, in_units(maps, **{**choice.params, **told}) if in_units else maps
 
     def run_tile(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
         """The network's answer (c, y, x) to one normalised tile (c, y, x) of a size that the package takes.

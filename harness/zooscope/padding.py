@@ -5,7 +5,7 @@ network. The two answer differently near the border, and a package's test output
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zooscope import atomic
 from zooscope.cache import cache_folder
 from zooscope.errors import PackageError, WorkerError
+from zooscope.package_tensors import InputTensor, OutputTensor
 from zooscope.runkey import digest_of
 
 if TYPE_CHECKING:
@@ -87,6 +88,20 @@ def find_padding(
         known = crashed if isinstance(error, WorkerError) else known
     atomic.write_text(known, json.dumps(asdict(found)))
     return found
+
+
+def halo_around(output: OutputTensor, space: str, padding: str) -> tuple[int, ...]:
+    """Pixels that an image gets on each side of each axis of `space`; none of a bare network's."""
+    return (output.halo_of(space) if padding == HALO else None) or (0,) * len(space)
+
+
+def padded(array: NDArray[np.generic], given: InputTensor, around: Sequence[int]) -> NDArray[np.generic]:
+    """An image (c, y, x) or volume (c, z, y, x) with so many pixels on every side, as bioimageio.core pads it."""
+    if not any(around):
+        return array
+    value = {"constant_values": given.pad_value} if given.pad_mode == "constant" else {}
+    widths = [(0, 0), *((n, n) for n in around)]
+    return np.pad(array, widths, mode=given.pad_mode, **value)  # type: ignore[arg-type]
 
 
 def share_of(time_limit_s: float) -> float:

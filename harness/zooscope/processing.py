@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zooscope.errors import PackageError, one_line
-from zooscope.operations import as_dtype, usual
+from zooscope.levels import levels_of, scaling_of
+from zooscope.operations import Usual, as_dtype, usual
 from zooscope.package_tensors import InputTensor, OutputTensor
 from zooscope.predict.device import download, upload
 
@@ -36,6 +37,7 @@ class Processing:
             raise PackageError(f"its processing cannot be set up ({one_line(error)})") from error
         self._dims = ("batch", "channel", *given.names, "y", "x")
         self._out_dims = ("batch", "channel", *output.names, "y", "x")
+        self._scaling = scaling_of(operations.pre)
         self._usual = usual(
             operations.pre, _before_objects(operations.post), member=given.id, dims=self._dims, out_dims=self._out_dims
         )
@@ -154,6 +156,30 @@ class Processing:
             lambda block: run(pre, self._input.id, self._input.names, self.cast(block)),
             lambda maps: run(post, self._output.id, self._output.names, maps),
         )
+
+    def refuse_without_levels(self) -> None:
+        """PackageError unless one `scale_range` is all that changes the values of an image."""
+        if self._scaling is None:
+            raise PackageError("its decoder undoes a scale_range, which is not what its preprocessing does alone")
+
+    def levels(self, image: NDArray[np.generic]) -> dict[str, list[float]]:
+        """`low` and `high` of each channel of an image (c, y, x) or volume (c, z, y, x) (`zooscope.levels`).
+
+        Raises
+        ------
+        PackageError : the package's scaling has none, or other ones for each z.
+        """
+        self.refuse_without_levels()
+        measures = (self._scaling.lower, self._scaling.upper)
+        stat = Usual((), (), measures, self._dims).measured(self.cast(_widened(image, self._dims)), image)
+        if any(n > 1 and dim != "channel" for n, dim in zip(stat[measures[0]].shape, self._dims, strict=True)):
+            raise PackageError("its decoder undoes one scaling of the image, and its scale_range is one for each plane")
+        return levels_of(self._scaling, stat, len(image))
+
+    def levels_in_blocks(self, stat: Mapping[Any, NDArray[np.generic]]) -> dict[str, list[float]]:
+        """`levels` of an image that comes in blocks, from what the `measure` of `begin_in_blocks` gave."""
+        self.refuse_without_levels()
+        return levels_of(self._scaling, stat, self._input.channels)
 
     def cast(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         """An image as the dtype that the package declares; PackageError where that would wrap its values around."""

@@ -254,7 +254,8 @@ def expected_seconds(row: Row, results: Results) -> float:
         maps = predictor.maps(sample.image)
         predicting, begin = time.perf_counter() - begin, time.perf_counter()
         assert row.contender.decode is not None
-        row.contender.decode(maps, sample.target.shape, **row.contender.params)
+        told = {**row.contender.params, **row.contender.of_image(sample.image)}
+        row.contender.decode(maps, sample.target.shape, **told)
         decoding = time.perf_counter() - begin
     images = sum(sizes.values()) / sizes[id]
     seconds = opening + images * (predicting + decoding)
@@ -342,14 +343,16 @@ def _predict(
     if not missing:
         return
     scales = _scales(row, row.data, predictor, progress=progress)
-    shapes = deque[tuple[tuple[int, ...], tuple[int, ...]]]()  # of the image as it is predicted, and as it is
+    # shape of the image as it is predicted, and as it is, and what the decoder is told of it
+    asked = deque[tuple[tuple[int, ...], tuple[int, ...], Mapping[str, Any]]]()
 
     def images() -> Iterator[xr.DataArray]:
         for id in missing:
             sample = row.data[id]
             own, scale = sample.target.shape, scales.get(id, Scale())
-            shapes.append((scaled_shape(own, scale.factor), own))
-            yield scaled_image(sample.image, scale.factor)
+            image = scaled_image(sample.image, scale.factor)
+            asked.append((scaled_shape(own, scale.factor), own, row.contender.of_image(image)))
+            yield image
 
     def keep(id: str, network_s: float, shape: tuple[int, ...], done: Decoded) -> None:
         found, objects = scaled_labels(done.found, done.objects, shape)
@@ -368,8 +371,8 @@ def _predict(
                 except (PackageError, WorkerError):
                     decoders.finish()  # an error of an image before this one comes first
                     raise
-                shape, own = shapes.popleft()
-                decoders.decode(id, maps, shape, params, keep=partial(keep, id, seconds, own))
+                shape, own, told = asked.popleft()
+                decoders.decode(id, maps, shape, {**params, **told}, keep=partial(keep, id, seconds, own))
     except (PackageError, WorkerError) as error:
         failed = decoders.failed or id
         error.args = (f"{error} (image {failed})",) if len(row.data) > 1 and failed != missing[0] else error.args

@@ -48,7 +48,8 @@ def find_scales(
         return {sample.id: Scale(factor) for sample in samples}
     assert contender.decode is not None
     key = digest_of(contender.digest, dict(contender.protocol), dict(contender.params), data, PREDICT_VERSION)
-    folder, ids, asked = cache_folder("scales", key), list[str](), deque[tuple[str, float, tuple[int, ...]]]()
+    folder, ids = cache_folder("scales", key), list[str]()
+    asked = deque[tuple[str, float, tuple[int, ...], Mapping[str, Any]]]()
 
     def images() -> Iterator[xr.DataArray]:
         for sample in samples:
@@ -56,7 +57,7 @@ def find_scales(
             for scale in SCALES:
                 if not (folder / f"{sample.id}@{scale:g}.json").is_file():
                     image = seen_at(sample.image, scale)
-                    asked.append((sample.id, scale, image.shape[:2]))
+                    asked.append((sample.id, scale, image.shape[:2], contender.of_image(image)))
                     yield image
 
     def keep(id: str, scale: float, network_s: float, done: Decoded) -> None:
@@ -66,8 +67,8 @@ def find_scales(
 
     with Decoders(contender.decode, time_limit_s=time_limit_s) as decoders:
         for maps, seconds in maps_of(predictor, images()):
-            id, scale, shape = asked.popleft()
-            decoders.decode(id, maps, shape, contender.params, keep=partial(keep, id, scale, seconds))
+            id, scale, shape, told = asked.popleft()
+            decoders.decode(id, maps, shape, {**contender.params, **told}, keep=partial(keep, id, scale, seconds))
     scales: dict[str, Scale] = {}
     for id in ids:
         told = [json.loads((folder / f"{id}@{scale:g}.json").read_text()) for scale in SCALES]
@@ -90,5 +91,6 @@ def answer_at(
 ) -> NDArray[Any]:
     """Labels (y, x) of a sample's image, found in it enlarged `factor` times, or the image restored."""
     assert contender.decode is not None
-    maps, shape = predictor.maps(scaled_image(sample.image, factor)), sample.target.shape
-    return scaled_labels(*contender.decode(maps, scaled_shape(shape, factor), **params), shape)[0]
+    image, shape = scaled_image(sample.image, factor), sample.target.shape
+    told = {**params, **contender.of_image(image)}
+    return scaled_labels(*contender.decode(predictor.maps(image), scaled_shape(shape, factor), **told), shape)[0]

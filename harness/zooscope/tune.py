@@ -67,7 +67,9 @@ def tune(
     with Decoders(contender.decode, processes=cores(), time_limit_s=time_limit_s * len(tried)) as decoders:
         for maps, _ in maps_of(predictor, images()):
             sample = asked.popleft()
-            decoders.score(sample.id, maps, sample.target, tried, task=task, keep=partial(keep, sample.id))
+            told = contender.of_image(sample.image)
+            combined = [{**params, **told} for params in tried]
+            decoders.score(sample.id, maps, sample.target, combined, task=task, keep=partial(keep, sample.id))
     totals = [0.0] * len(combinations)
     for id in ids:
         scores = json.loads((folder / f"{id}.json").read_text())

@@ -215,6 +215,7 @@ class Convs(nn.Module):
 
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "identity": nn.Identity,
     "sigmoid": Sigmoid,
     "twice": Twice,
     "grid2": Grid2,

@@ -160,6 +160,11 @@ class RestorationMethod(Method, Protocol):
         """Whether the training images' mean becomes zero; else zero stays zero, as what counts photons wants it."""
         ...
 
+    @property
+    def scaled_alike(self) -> str:
+        """Why all images must be scaled alike; empty where each may be by its own percentiles."""
+        ...
+
     def intensities(self, config: Any) -> int:
         """How many of its maps, from the first, are intensities; the others are deviations, whose zero is nothing."""
         ...
@@ -177,7 +182,8 @@ class RestorationMethod(Method, Protocol):
         say: Callable[[str], None],
     ) -> Mapping[str, Tensor]:
         """What the network holds that is not learned but measured before the first step (a noise model), by its name
-        in the state dict; `data` are the data sets with the ids to train on.
+        in the state dict; `data` are the data sets with the ids to train on. Not asked where each image is scaled by
+        its own percentiles.
         """
         ...
 

@@ -23,6 +23,7 @@ class Restoration(ABC, Generic[Config]):
     keeps: Keeps = "best"
     curve_note = ""
     centred = True
+    scaled_alike = ""
     purpose: str
 
     @abstractmethod

@@ -17,6 +17,7 @@ from zooscope_zoo.training.curves import History
 from zooscope_zoo.training.images import split_samples
 from zooscope_zoo.training.loop import train as run_loop
 from zooscope_zoo.training.material import Material, prepare
+from zooscope_zoo.training.normalisation import Normalisation
 from zooscope_zoo.training.run_folder import RunFolder
 
 
@@ -112,7 +113,7 @@ def _measured(
     method: Any, config: RunConfig, settings: NetworkConfig, data: Sequence[Dataset], material: Material, say: Any
 ) -> Mapping[str, Tensor]:
     """What a method that restores images measures of them before it learns."""
-    if material.normalisation is None:
+    if not isinstance(material.normalisation, Normalisation):
         return {}
     parts = [(item, split_samples(item, strata=config.training.strata)[0]) for item in data]
     return method.measured(settings, parts, material.normalisation, say=say)

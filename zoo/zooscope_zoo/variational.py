@@ -82,6 +82,7 @@ class Variational(Restoration[Config]):
     """Base of a method whose network has `standard_noise`, `encode`, `sampled`, `of_means`, `steps` and `noise`."""
 
     teacher: Teacher = "itself"
+    scaled_alike = "the noise that it knows is in their units"
     curve_note = "negative log-density of the noisy pixels, in nats: its floor is the noise's entropy, not zero"
 
     def measured(

@@ -2,7 +2,8 @@
 
 Each is one file that imports only numpy, scipy, scikit-image, torch or stardist: a module (an entry point of the group
 `zooscope.decoders`) with `VERSION`, `decode(maps, shape, **params)`, `SEARCH`, the values of each parameter that tuning
-tries, `TASK` where that is not instance segmentation, and `VOLUMES` where it also takes maps (c, z, y, x).
+tries, `TASK` where that is not instance segmentation, `VOLUMES` where it also takes maps (c, z, y, x), and `OF_IMAGE`,
+the parameters that are the image's own (`zooscope.levels`), with `in_units(maps, **params)` of all maps.
 """
 
 import inspect
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from zooscope import plugins
 from zooscope.errors import PackageError
+from zooscope.levels import of_image
 from zooscope.package import DecoderChoice, Package
 from zooscope.sample import Task
 
@@ -84,10 +86,11 @@ def decoder_for(package: Package, wanted: str | None = None, *, task: Task | Non
         if channels not in _DEFAULTS:
             raise PackageError(f"gives {channels} channels and names no decoder; choose one with --decoder")
         choice = DecoderChoice(_DEFAULTS[channels], find_decoder(_DEFAULTS[channels]).VERSION, {})
-    found = task_of(find_decoder(choice.id, choice.version))
+    decoder = find_decoder(choice.id, choice.version)
+    found = task_of(decoder)
     if task not in (None, found):
         raise PackageError(f"its decoder {choice.id} is one of {found}; {task} is asked for")
-    unknown = set(choice.params) - set(parameters(find_decoder(choice.id, choice.version).decode))
+    unknown = set(choice.params) - set(parameters(decoder.decode)) | set(choice.params) & set(of_image(decoder))
     if unknown:
         raise PackageError(f"gives decoder {choice.id} the parameter '{min(unknown)}', which it does not have")
     return choice

@@ -18,6 +18,7 @@ from zooscope.channels import to_channels
 from zooscope.decode import decoder_for, find_decoder, parameters, restores
 from zooscope.decode.blocks import decode_in_parts
 from zooscope.errors import DataError, PackageError
+from zooscope.levels import of_image, teller
 from zooscope.padding import HALO
 from zooscope.predict.statistics import measured
 from zooscope.predict.tiling import POLICY, Span, kept_part, map_scale, spans
@@ -147,6 +148,7 @@ def _obstacle(model: "Model") -> str | None:
     if model.padding == HALO and model.package.output.halo_px:
         return "it wants a halo around the whole image"
     try:
+        teller(decoder, model.package, processing=model.processing)
         model.processing.begin_in_blocks(None)
     except PackageError as error:
         return str(error)
@@ -177,9 +179,16 @@ class _Tiles:
             return
         channels, dtype = self._model.package.input.channels, self._model.package.input.dtype
         whole = (channels, *self._plane.shape)
-        prepare, finish = self._model.processing.begin_in_blocks(
-            lambda measures: measured(self._raw_blocks, whole, measures, dtype)
-        )
+        stat: dict[Any, NDArray[np.generic]] = {}
+
+        def measure(measures: Sequence[Any]) -> Mapping[Any, NDArray[np.generic]]:
+            stat.update(measured(self._raw_blocks, whole, measures, dtype))
+            return stat
+
+        processing = self._model.processing
+        prepare, finish = processing.begin_in_blocks(measure)
+        if of_image(self._decoder):
+            self._settings |= processing.levels_in_blocks(stat)
         for at in track(missing, "predicting tiles", len(missing), show=progress):
             row, column = self._rows[at[0]], self._columns[at[1]]
             ready = prepare(self._raw(_inside(row, self._plane.shape[0]), _inside(column, self._plane.shape[1])))

@@ -12,7 +12,7 @@ import pytest
 from zooscope.data import Dataset, load_dataset
 from zooscope.data.blur import GaussianBlur
 from zooscope.data.folder import write_folder
-from zooscope.errors import UsageError
+from zooscope.errors import DataError, UsageError
 from zooscope.rows import plan_rows
 from zooscope.sample import Sample, Task
 from zooscope_zoo.method import Teacher
@@ -20,6 +20,7 @@ from zooscope_zoo.packaging.export import Publisher, export
 from zooscope_zoo.train import train
 from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
 from zooscope_zoo.training.normalisation import Normalisation, measure_normalisation
+from zooscope_zoo.training.own_percentiles import OwnPercentiles
 from zooscope_zoo.training.pairs import RestorationPatches, Scene, load_scenes, notes
 
 PLAIN = AugmentConfig(flips=False, gain=(1, 1), offset=(0, 0), noise=0)
@@ -60,6 +61,15 @@ def place_in(patch: np.ndarray, image: np.ndarray) -> tuple[int, int] | None:
     rows, columns = np.nonzero(windows[..., 0, 0] == patch[0, 0])
     found = (place for place in zip(rows.tolist(), columns.tolist(), strict=True))
     return next((place for place in found if np.array_equal(windows[place], patch)), None)
+
+
+def place_near(patch: np.ndarray, image: np.ndarray) -> tuple[int, int] | None:
+    """Where it was cut from, up to rounding."""
+    nearly = {"atol": 1e-5 * float(np.ptp(image)), "rtol": 0.0}
+    windows = np.lib.stride_tricks.sliding_window_view(image, patch.shape)
+    rows, columns = np.nonzero(np.isclose(windows[..., 0, 0], patch[0, 0], **nearly))
+    found = (place for place in zip(rows.tolist(), columns.tolist(), strict=True))
+    return next((place for place in found if np.allclose(windows[place], patch, **nearly)), None)
 
 
 def test_a_clean_teacher_gives_the_noisy_patch_and_the_same_place_of_the_clean_image(noisy: Dataset):
@@ -127,6 +137,66 @@ def test_images_are_scaled_by_the_mean_and_deviation_of_all_and_back(noisy: Data
     assert found.mean[0] == pytest.approx(everything.mean(), rel=1e-5)
     assert found.std[0] == pytest.approx(everything.std(), rel=1e-5)
     np.testing.assert_allclose(found.undone(found.image(images[0])[None])[0], images[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_by_percentiles_patches_and_their_targets_are_scaled_as_the_whole_image_is(noisy: Dataset, fresh: bool):
+    scenes = scenes_of(noisy, "clean")[:2]
+    training = TrainingConfig(batch=1, patch_px=32, steps=10, fresh_noise=fresh)
+    patches = RestorationPatches(scenes, "clean", OwnPercentiles(), training, PLAIN)
+    scaled: list[np.ndarray] = []
+    for scene in scenes:
+        assert scene.clean is not None
+        low, high = np.percentile(scene.noisy[0], (3, 99.8))
+        scaled.append(((scene.clean - low) / (high - low + 1e-6)).astype(np.float32))
+    rng = np.random.default_rng(1)
+    pairs = [*(patches.drawn(rng) for _ in range(5)), patches.fixed(0, rng), patches.fixed(1, rng)]
+    for first, target in pairs:
+        assert any(place_near(target[0], image[0]) is not None for image in scaled)
+        noise = float(np.std(first - target))
+        assert 0 < noise < 0.5
+        assert abs(float(np.mean(first - target))) < noise / 4
+
+
+def test_by_percentiles_a_second_noisy_image_is_scaled_as_the_first_is(frames: Dataset):
+    (scene,) = [scene for scene in scenes_of(frames, "noisy") if len(scene.noisy) == 3]
+    training = TrainingConfig(batch=1, patch_px=32, steps=10)
+    patches = RestorationPatches([scene], "noisy", OwnPercentiles(), training, PLAIN)
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        first, second = (patch[0] for patch in patches.drawn(rng))
+        agreeing = 0
+        for own in scene.noisy:
+            low, high = np.percentile(own, (3, 99.8))
+            place = place_near(first * (high - low) + low, own[0])
+            others = [place_near(second * (high - low) + low, other[0]) for other in scene.noisy if other is not own]
+            agreeing += place is not None and place in others
+        assert agreeing == 1
+
+
+def test_an_image_of_almost_one_value_cannot_be_scaled_by_its_percentiles(noisy: Dataset):
+    scenes = scenes_of(noisy, "clean")[:2]
+    dark = np.zeros((1, 64, 64), np.float32)
+    dark[0, 3, 3] = 200
+    empty = Scene("dark", "mine@1", (dark,), dark)
+    with pytest.raises(DataError, match=r"mine@1, image 'dark': almost all of it is of one value.*training-set"):
+        RestorationPatches([*scenes, empty], "clean", OwnPercentiles(), TrainingConfig(), PLAIN)
+    RestorationPatches([*scenes, empty], "clean", AS_IT_IS, TrainingConfig(), PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("method", "data", "reason"),
+    [
+        ("richardson-lucy", "demo-noisy", "wants all images scaled alike, for its zero is no light"),
+        ("hdn", "demo-noisy", "wants all images scaled alike, for the noise that it knows is in their units"),
+        ("unet", "demo", "unet finds objects, and its images are scaled by their own percentiles in any case"),
+    ],
+)
+def test_a_method_that_cannot_scale_each_image_on_its_own_says_so(method: str, data: str, reason: str, tmp_path: Path):
+    changes = ["training.normalisation=percentiles"]
+    with pytest.raises(UsageError, match=f"training.normalisation=percentiles: .*{reason}"):
+        train(method, [data], tmp_path / "run", changes=changes, progress=False, say=lambda line: None)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_scale_beside_the_image_is_stretched_but_not_moved():

@@ -62,9 +62,10 @@ def _names(trained: Trained) -> str:
 def _input(trained: Trained) -> str:
     kind = "RGB" if trained.settings.channels == 3 else "gray"
     step = trained.sizes.step
+    low, high = trained.percentiles or (0, 0)
     scaling = (
-        "of any range: first the percentiles 1 and 99.8 of each channel of the whole image become 0 and 1"
-        if trained.normalisation is None
+        f"of any range: first the percentiles {low:g} and {high:g} of each channel of the whole image become 0 and 1"
+        if trained.percentiles
         else "in the range of the training images: their mean and standard deviation scale every image alike"
     )
     lengths = f"y and x are multiples of {step} px, at least {trained.sizes.minimum} px"
@@ -152,7 +153,7 @@ def output_text(trained: Trained, decoder: str, *, tta: bool) -> str:
     """What a package of dense maps, or of a restored image, gives."""
     names, grid = trained.method.map_names(trained.settings), trained.method.grid(trained.settings)
     if trained.method.task is Task.RESTORATION:
-        return restored_card.output(trained, names, tta=tta)
+        return restored_card.output(trained, names, decoder, tta=tta)
     size = "the image's size" if grid == 1 else f"one value for {grid}x{grid} px"
     shown: list[Any] = [*names[:2], f"... ({len(names)} channels)"] if len(names) > 4 else list(names)
     return (

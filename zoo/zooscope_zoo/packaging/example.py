@@ -17,6 +17,7 @@ from zooscope.sample import Sample
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.training.images import normalise
 from zooscope_zoo.training.normalisation import Normalisation
+from zooscope_zoo.training.own_percentiles import AnyNormalisation
 
 EDGE_PX = 256
 VOLUME_PX = {"z": 16, "y": 96, "x": 96}
@@ -49,17 +50,22 @@ def example_input(sample: Sample, trained: Trained) -> NDArray[np.float32]:
 
 def example_ready(raw: NDArray[np.float32], trained: Trained) -> NDArray[np.float32]:
     """A batch (1, c, y, x) normalised as the package's own preprocessing does."""
-    scale = trained.normalisation.image if trained.normalisation else normalise
+    scale = trained.normalisation.of(raw[0]).image if trained.normalisation else normalise
     return scale(raw[0])[None]
 
 
-def _noised(sample: Sample, normalisation: Normalisation, space: str) -> Sample:
-    """The image with the training images' mean and deviation, under noise; its target is that without noise."""
+def _noised(sample: Sample, normalisation: AnyNormalisation, space: str) -> Sample:
+    """The image under noise; its target is that without noise.
+
+    It has the training images' mean and deviation, but its own where the network takes any.
+    """
     values = sample.image.values.astype(np.float32)
-    mean, std = (np.float32(np.mean(figures)) for figures in (normalisation.mean, normalisation.std))
+    mean, std = values.mean(), values.std()
+    if isinstance(normalisation, Normalisation):
+        mean, std = (np.float32(np.mean(figures)) for figures in (normalisation.mean, normalisation.std))
     clean = mean + std * (values - values.mean()) / values.std()
     if space == "zyx":
-        return _noised_volume(sample, clean, normalisation)
+        return _noised_volume(sample, clean, mean, std)
     planes = clean[..., None] if clean.ndim == 2 else clean
     noise = _noise(std)
     noisy = [add_noise(planes[..., c], noise, seed=f"example {c}") for c in range(planes.shape[-1])]
@@ -67,9 +73,8 @@ def _noised(sample: Sample, normalisation: Normalisation, space: str) -> Sample:
     return replace(sample, image=image, target=clean.astype(np.float32))
 
 
-def _noised_volume(sample: Sample, clean: NDArray[np.float32], normalisation: Normalisation) -> Sample:
+def _noised_volume(sample: Sample, clean: NDArray[np.float32], mean: np.float32, std: np.float32) -> Sample:
     """A stack (z, y, x) of the image, brightest in its middle plane, and the same under noise."""
-    mean, std = (np.float32(figures[0]) for figures in (normalisation.mean, normalisation.std))
     count = VOLUME_PX["z"]
     light = 1 - np.abs(np.arange(count, dtype=np.float32) - count // 2) / count
     truth = (mean + light[:, None, None] * (clean - mean)).astype(np.float32)

@@ -104,7 +104,7 @@ def export(
     with drafted(trained, formats) as draft:
         measured = shipped.measured if shipped and not tta else measure_package(trained, draft, progress=progress)
         with one_thread():
-            cover = cover_png(draft, formats.sample, trained.method.decoder(trained.settings), measured.params)
+            cover = cover_png(draft, formats.sample, trained.decoder, measured.params)
         ready, _ = open_package(draft).processing().begin(formats.raw[0])
     if with_postprocessing:
         formats = make_formats(trained, channels_last=True)
@@ -142,7 +142,7 @@ def package_files(
     trained: Trained, formats: Formats, measured: Measured, cover: bytes, *, publisher: Publisher
 ) -> dict[str, bytes]:
     """All files of a package by name."""
-    card, decoder = method_card(trained.method), trained.method.decoder(trained.settings)
+    card, decoder = method_card(trained.method), trained.decoder
     licence = publisher.licence or licence_of(trained)
     files = {**formats.files, "test_input.npy": _npy(formats.raw), "cover.png": cover}
     if trained.curves is not None:

@@ -15,6 +15,7 @@ from zooscope_zoo.packaging.parity import Agreement, prove_parity, state_dict_ne
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.packaging.weights import ONNX, STATE_DICT, weights_files
 from zooscope_zoo.training.normalisation import Normalisation
+from zooscope_zoo.training.own_percentiles import AnyNormalisation
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Formats:
         volumes (1, c, z, y, x).
     channels_last : the maps are (1, y, x, c) instead of (1, c, y, x).
     tta : they are the mean over the image's flips and rotations.
-    normalisation : of images that are restored, which the package undoes. intensities : maps that have their zero.
+    normalisation : of images that are restored; the package undoes that of the training set.
+    intensities : how many of the maps have the images' zero.
     """
 
     architecture: Architecture
@@ -39,7 +41,7 @@ class Formats:
     parity: tuple[Agreement, ...]
     channels_last: bool
     tta: bool
-    normalisation: Normalisation | None = None
+    normalisation: AnyNormalisation | None = None
     intensities: int | None = None
 
     @cached_property
@@ -49,8 +51,10 @@ class Formats:
 
     @property
     def output(self) -> NDArray[np.float32]:
-        """The package's answer to the test input: the maps, in the images' units where those are restored."""
-        return self.normalisation.undone(self.maps, intensities=self.intensities) if self.normalisation else self.maps
+        """The package's answer to the test input: the maps, in the images' units where operations undo the scaling."""
+        if not isinstance(self.normalisation, Normalisation):
+            return self.maps
+        return self.normalisation.undone(self.maps, intensities=self.intensities)
 
     @cached_property
     def onnx_maps(self) -> NDArray[np.float32]:

@@ -57,7 +57,7 @@ def measure_package(trained: Trained, package: Path, *, progress: bool = False) 
     """
     if trained.method.task is Task.RESTORATION:
         return measure_restoration(trained, package, progress=progress)
-    found = contender(str(package), decoder=trained.method.decoder(trained.settings))
+    found = contender(str(package), decoder=trained.decoder)
     assert found.open is not None, found.reason
     data = validation_data(trained)
     plan = {name: list(values) for name, values in found.search.items()}
@@ -82,8 +82,8 @@ def measure_restoration(trained: Trained, package: Path, *, progress: bool = Fal
         and not set(dataset.table.loc[ids, "split"]) & set(dataset.card.without_truth)
     ]
     metrics = list(dict.fromkeys(name for dataset, _ in data for name in shown_on(dataset.card).metrics[:4]))
-    decoder, count = trained.method.decoder(trained.settings), sum(len(ids) for _, ids in data)
-    found = contender(str(package), decoder=decoder, task=Task.RESTORATION, space=trained.space)
+    params, count = trained.decoder_params, sum(len(ids) for _, ids in data)
+    found = contender(str(package), decoder=trained.decoder, task=Task.RESTORATION, space=trained.space)
     assert found.open is not None, found.reason
     assert found.decode is not None
     before: list[dict[str, float]] = []
@@ -91,12 +91,13 @@ def measure_restoration(trained: Trained, package: Path, *, progress: bool = Fal
     if data:
         with found.open() as predictor:
             for sample in track(_samples(data), "validating", count, show=progress):
-                image, _ = found.decode(predictor.maps(sample.image), sample.target.shape)
+                image = answer_at(found, predictor, sample, 1.0, params)
                 before.append(measure(sample.image.values, sample.target, task=Task.RESTORATION))
                 after.append(measure(image, sample.target, task=Task.RESTORATION))
     scores = _scores(after, metrics) | {f"noisy {name}": value for name, value in _scores(before, metrics).items()}
     objective = OBJECTIVES[Task.RESTORATION]
-    return Measured(decoder=str(found.protocol["decoder"]), params={}, objective=objective, scores=scores, images=count)
+    decoder = str(found.protocol["decoder"])
+    return Measured(decoder=decoder, params=dict(params), objective=objective, scores=scores, images=count)
 
 
 def validation_data(trained: Trained) -> list[tuple[Dataset, list[str]]]:

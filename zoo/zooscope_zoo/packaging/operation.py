@@ -18,7 +18,7 @@ BORDER = 2
 
 def refuse_without_operation(trained: Trained) -> None:
     """UsageError for a method whose decoder the spec has no operation for."""
-    decoder = trained.method.decoder(trained.settings)
+    decoder = trained.decoder
     if decoder not in OPERATIONS:
         raise UsageError(
             f"--with-postprocessing: the format has no operation that does what {trained.config.method}'s decoder "

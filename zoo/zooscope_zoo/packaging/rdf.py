@@ -16,7 +16,7 @@ from zooscope_zoo.packaging.method_card import Citation, MethodCard
 from zooscope_zoo.packaging.tracing import OPSET
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.packaging.weights import ONNX, STATE_DICT, TORCHSCRIPT
-from zooscope_zoo.training.images import PERCENTILES
+from zooscope_zoo.training.normalisation import Normalisation
 
 FORMAT_VERSION = "0.5.10"
 _CITED = re.compile(r"doi:(10\.\d{4,9}/[^\s;,]+)|arXiv:(\d{4}\.\d{4,5})")
@@ -28,6 +28,7 @@ _OUTPUTS = {
     Task.INSTANCE_SEGMENTATION: "Dense maps of the network, activations inside.",
     Task.RESTORATION: "The restored image, in the units of the images trained on.",
 }
+_NORMALISED = "The restored image, normalised: its decoder brings it into the image's units."
 
 DEFAULT_LICENCE = "BSD-3-Clause"
 
@@ -111,7 +112,7 @@ def maps_output(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
     ]
     return {
         "id": "maps",
-        "description": _OUTPUTS[trained.method.task],
+        "description": _NORMALISED if trained.normalisation and trained.percentiles else _OUTPUTS[trained.method.task],
         "axes": [{"type": "batch"}, {"type": "channel", "channel_names": list(names)}, *spatial],
         "data": {"type": "float32"},
         **_undoing(trained, len(names)),
@@ -120,8 +121,8 @@ def maps_output(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _undoing(trained: Trained, maps: int) -> dict[str, Any]:
-    """What brings restored images back into their own units."""
-    if trained.normalisation is None:
+    """What brings restored images back into their own units, where that is the same for all."""
+    if not isinstance(trained.normalisation, Normalisation):
         return {}
     gain, offset = trained.normalisation.gain_and_offset(maps, intensities=trained.intensities)
     kwargs = {"gain": gain, "offset": offset, "axis": "channel"} if maps > 1 else {"gain": gain[0], "offset": offset[0]}
@@ -188,10 +189,11 @@ def _input(trained: Trained, files: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def _scaling(trained: Trained) -> dict[str, Any]:
-    """By the training set's figures where images are restored, else by each image's percentiles."""
-    if trained.normalisation is None:
-        low, high = PERCENTILES
-        percentiles = {"axes": ["y", "x"], "min_percentile": low, "max_percentile": high, "eps": 1e-6}
+    """By the training set's figures, or by each image's percentiles."""
+    if not isinstance(trained.normalisation, Normalisation):
+        assert trained.percentiles is not None
+        low, high = trained.percentiles
+        percentiles = {"axes": list(trained.space), "min_percentile": low, "max_percentile": high, "eps": 1e-6}
         return {"id": "scale_range", "kwargs": percentiles}
     mean, std = list(trained.normalisation.mean), list(trained.normalisation.std)
     kwargs = {"mean": mean, "std": std, "axis": "channel"} if len(mean) > 1 else {"mean": mean[0], "std": std[0]}

@@ -12,17 +12,28 @@ ADVICE = """- A restored image is meant for what comes after it (looking, segmen
 - It knows the structures, the scale and the noise that it was trained on; other data needs a training of its own."""
 
 
-def output(trained: Trained, names: Sequence[str], *, tta: bool) -> str:
+def output(trained: Trained, names: Sequence[str], decoder: str, *, tta: bool) -> str:
     """What the package gives."""
     channels = trained.settings.channels
-    what = "volume" if trained.space == "zyx" else "image"
-    text = f"The restored {what}, of the {what}'s size and in its units: {', '.join(names[:channels])}."
+    what, shown = "volume" if trained.space == "zyx" else "image", ", ".join(names[:channels])
+    text = f"The restored {what}, of the {what}'s size and in its units: {shown}."
+    if trained.percentiles:
+        text = f"The restored {what}, of the {what}'s size: {shown}. {_normalised(trained.percentiles, decoder)}"
     if tta:
         text += " It is the mean over the image's eight flips and rotations (test-time augmentation)."
     if len(names) > channels:
         method: Any = trained.method
         text += f" Further channels: {', '.join(names[channels:])}, {method.further_maps(trained.settings)}."
     return text
+
+
+def _normalised(percentiles: tuple[float, float], decoder: str) -> str:
+    low, high = percentiles
+    return (
+        "Outputs are normalised; tools without zooscope's decoder show them so. The decoder "
+        f"`{decoder}`, whose source is `decoder.py`, brings them back into the image's units: times (high - low), plus "
+        f"low, where low and high are the percentiles {low:g} and {high:g} of each channel of the whole image."
+    )
 
 
 def validation(trained: Trained, measured: Measured) -> str:

@@ -13,7 +13,8 @@ from zooscope.errors import UsageError
 from zooscope.predict.tiling import AxisSize
 from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.training.config import RunConfig
-from zooscope_zoo.training.normalisation import Normalisation
+from zooscope_zoo.training.images import PERCENTILES
+from zooscope_zoo.training.own_percentiles import DECODER, AnyNormalisation, OwnPercentiles
 from zooscope_zoo.training.run_folder import find_run
 
 MAX_HALO_PX = 128
@@ -29,7 +30,7 @@ class Trained:
     weights : by name; rounded to half precision and cast back to float32: from here on they are the model.
     data : what it was trained on, as `about.json` tells it, in the order of `config.datasets`.
     started_from : the model that it was first, or None. earlier : what that one was trained on.
-    normalisation : of images that are restored; None where each image is scaled by its own percentiles.
+    normalisation : of images that are restored; None of those with objects, each scaled by its own percentiles.
     curves : losses of each validation, or None.
     """
 
@@ -40,7 +41,7 @@ class Trained:
     data: tuple[Mapping[str, Any], ...]
     started_from: str | None = None
     earlier: tuple[Mapping[str, Any], ...] = ()
-    normalisation: Normalisation | None = None
+    normalisation: AnyNormalisation | None = None
     curves: pd.DataFrame | None = field(default=None, compare=False)
 
     def network(self) -> nn.Module:
@@ -72,6 +73,23 @@ class Trained:
         """
         step = self.method.multiple_px(self.settings)
         return AxisSize(step, step) if axis == "z" else self.sizes
+
+    @property
+    def percentiles(self) -> tuple[float, float] | None:
+        """By which each image is scaled; None where all are scaled alike."""
+        if isinstance(self.normalisation, OwnPercentiles):
+            return self.normalisation.low, self.normalisation.high
+        return PERCENTILES if self.normalisation is None else None
+
+    @property
+    def decoder(self) -> str:
+        """Id of the decoder: the method's own, or what undoes the scaling by an image's percentiles."""
+        return DECODER if isinstance(self.normalisation, OwnPercentiles) else self.method.decoder(self.settings)
+
+    @property
+    def decoder_params(self) -> dict[str, int]:
+        """Parameters of the decoder that follow from the network; others are tuned."""
+        return {"intensities": self.intensities} if self.decoder == DECODER and self.intensities else {}
 
     @property
     def sizes(self) -> AxisSize:

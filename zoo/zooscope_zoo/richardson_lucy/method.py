@@ -52,6 +52,7 @@ class RichardsonLucy(Restoration[RichardsonLucyConfig]):
     id = "richardson-lucy"
     teacher: Teacher = "clean"
     centred = False
+    scaled_alike = "its zero is no light"
     config = RichardsonLucyConfig
     architecture = ("zooscope_zoo.richardson_lucy.network",)
     purpose = "blur by a known point spread function, under the noise of few photons"

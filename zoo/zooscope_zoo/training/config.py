@@ -27,6 +27,8 @@ class TrainingConfig(BaseModel):
     labelled : of so many images of each data set, drawn by the seed, the labels are learned from; the others are left
         out, or are learned from as images alone where a method can. None takes all.
     labelled_fraction : part of the patches that are drawn from images with labels, where there are also others.
+    normalisation : of images to restore: by mean and deviation of the training set, or each by its own percentiles 3
+        and 99.8. Images with objects are scaled by their own percentiles in any case.
     fresh_noise : every patch gets noise of its own, where the data set's card says how its noise is made.
     strata : pattern of the strata to train and validate on, e.g. "fluorescence-*".
     precision : of the arithmetic; weights stay float32.
@@ -46,6 +48,7 @@ class TrainingConfig(BaseModel):
     object_fraction: float = Field(default=0.9, ge=0, le=1)
     labelled: int | None = Field(default=None, ge=1)
     labelled_fraction: float = Field(default=0.5, gt=0, le=1)
+    normalisation: Literal["training-set", "percentiles"] = "training-set"
     fresh_noise: bool = False
     validate_every: int = Field(default=200, ge=1)
     strata: str = "*"

@@ -15,6 +15,7 @@ from zooscope_zoo.training.config import RunConfig
 from zooscope_zoo.training.images import TrainingImage, draw_labelled, load_images, split_samples
 from zooscope_zoo.training.normalisation import Normalisation, measure_deviation, measure_normalisation
 from zooscope_zoo.training.object_patches import ObjectPatches
+from zooscope_zoo.training.own_percentiles import AnyNormalisation, OwnPercentiles
 from zooscope_zoo.training.pairs import RestorationPatches, Scene, load_scenes
 from zooscope_zoo.training.patches import Patches
 
@@ -28,13 +29,13 @@ class Material:
     Attributes
     ----------
     about : of each data set, what a run keeps of it.
-    normalisation : of images that are restored; None where each image is scaled by its own percentiles.
+    normalisation : of images that are restored; None of those with objects, each scaled by its own percentiles.
     """
 
     training: Patches
     validation: Patches
     about: list[dict[str, Any]]
-    normalisation: Normalisation | None = None
+    normalisation: AnyNormalisation | None = None
 
 
 def prepare(
@@ -48,8 +49,11 @@ def prepare(
 
     Raises
     ------
-    UsageError : a data set of another task. DataError : data to learn nothing from.
+    UsageError : a data set of another task, or a normalisation that is not for the method. DataError : data to learn
+        nothing from.
     """
+    if config.training.normalisation == "percentiles":
+        _refuse_percentiles(method)
     make = _restoration if method.task is Task.RESTORATION else _objects
     return make(method, config, settings, data, say=say, progress=progress)
 
@@ -116,13 +120,27 @@ def _restoration(
         sizes = {"patch_px": config.training.patch_px, "patch_planes": config.training.patch_planes}
         for note in pairs.notes(item, own, teacher=teacher, fresh=fresh, **sizes):
             say(f"note: {item.name}: {note}")
-    noisy = [image for scene in both[0] for image in scene.noisy]
-    clean = [scene.clean for scene in both[0] if scene.clean is not None] if teacher == "clean" else []
-    normalisation = measure_normalisation(noisy, clean) if method.centred else measure_deviation(noisy)
+    percentiles = config.training.normalisation == "percentiles"
+    normalisation = OwnPercentiles() if percentiles else _of_training_set(method, both[0])
     training, validation = (
         RestorationPatches(found, teacher, normalisation, config.training, config.augment) for found in both
     )
     return Material(training, validation, about, normalisation)
+
+
+def _of_training_set(method: Any, scenes: Sequence[Scene]) -> Normalisation:
+    noisy = [image for scene in scenes for image in scene.noisy]
+    clean = [scene.clean for scene in scenes if scene.clean is not None] if method.teacher == "clean" else []
+    return measure_normalisation(noisy, clean) if method.centred else measure_deviation(noisy)
+
+
+def _refuse_percentiles(method: Any) -> None:
+    if method.task is not Task.RESTORATION:
+        told = "its images are scaled by their own percentiles in any case; leave the setting out"
+        raise UsageError(f"training.normalisation=percentiles: {method.id} finds objects, and {told}")
+    if method.scaled_alike:
+        told = f"{method.id} wants all images scaled alike, for {method.scaled_alike}"
+        raise UsageError(f"training.normalisation=percentiles: {told}")
 
 
 def _takes_unlabelled(method: object, settings: NetworkConfig) -> bool:

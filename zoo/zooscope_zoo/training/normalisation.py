@@ -19,6 +19,10 @@ class Normalisation:
     target_mean: tuple[float, ...]
     target_std: tuple[float, ...]
 
+    def of(self, image: Image) -> "Normalisation":
+        """The scaling of an image, the same of all."""
+        return self
+
     def image(self, image: Image) -> Image:
         """(c, y, x), or (c, z, y, x), as the network takes it."""
         return _scaled(image, self.mean, self.std)

@@ -18,6 +18,7 @@ from zooscope_zoo.method import Teacher
 from zooscope_zoo.training.config import AugmentConfig, TrainingConfig
 from zooscope_zoo.training.images import SPARE_BYTES
 from zooscope_zoo.training.normalisation import Normalisation
+from zooscope_zoo.training.own_percentiles import EPS, AnyNormalisation, OwnPercentiles
 from zooscope_zoo.training.patches import Pair, cut, turned
 
 
@@ -46,18 +47,23 @@ class RestorationPatches:
     Parameters
     ----------
     teacher : what the target is.
+
+    Raises
+    ------
+    DataError : an image that its own percentiles cannot scale.
     """
 
     def __init__(
         self,
         scenes: Sequence[Scene],
         teacher: Teacher,
-        normalisation: Normalisation,
+        normalisation: AnyNormalisation,
         training: TrainingConfig,
         augment: AugmentConfig,
     ) -> None:
         _refuse_other_augmentation(augment)
-        self._scenes, self._teacher, self._normalisation = scenes, teacher, normalisation
+        self._scenes, self._teacher = scenes, teacher
+        self._scales = [_scales(scene, normalisation) for scene in scenes]
         self._training, self._augment = training, augment
 
     def __len__(self) -> int:
@@ -65,34 +71,41 @@ class RestorationPatches:
 
     def drawn(self, rng: np.random.Generator) -> Pair:
         """A patch at random, flipped and rotated at random; with noise of its own where that is asked for."""
-        scene = self._scenes[int(rng.integers(len(self._scenes)))]
+        index = int(rng.integers(len(self._scenes)))
+        scene, scales = self._scenes[index], self._scales[index]
         window = _window(scene, self._size(scene), rng)
         pair = self._anew(scene, window, rng) if self._training.fresh_noise else None
-        first, second = pair or self._stored(scene, window, rng)
+        # noise drawn anew is that of a patch: the stored image tells the percentiles of the whole
+        (first, second), scale = (pair, scales[0]) if pair else self._stored(scene, scales, window, rng)
         if self._augment.flips:
             first, second = turned((first, second), int(rng.integers(8)))
-        return self._normalised(first, second)
+        return scale.image(first), scale.target(second)
 
     def fixed(self, index: int, rng: np.random.Generator) -> Pair:
         """A patch of that scene as it was stored."""
         scene = self._scenes[index]
-        return self._normalised(*self._stored(scene, _window(scene, self._size(scene), rng), rng))
+        window = _window(scene, self._size(scene), rng)
+        (first, second), scale = self._stored(scene, self._scales[index], window, rng)
+        return scale.image(first), scale.target(second)
 
     def _size(self, scene: Scene) -> tuple[int, ...]:
         """Of a patch, along the scene's axes of space."""
         square = (self._training.patch_px, self._training.patch_px)
         return square if scene.noisy[0].ndim == 3 else (self._training.patch_planes, *square)
 
-    def _stored(self, scene: Scene, window: tuple[int, ...], rng: np.random.Generator) -> Pair:
+    def _stored(
+        self, scene: Scene, scales: Sequence[Normalisation], window: tuple[int, ...], rng: np.random.Generator
+    ) -> tuple[Pair, Normalisation]:
+        """A pair of patches, and the scaling of the image that the first is of."""
         size, own = self._size(scene), int(rng.integers(len(scene.noisy)))
-        first = cut(scene.noisy[own], window, size)
+        first, scale = cut(scene.noisy[own], window, size), scales[own]
         if self._teacher == "itself":
-            return first, first
+            return (first, first), scale
         if self._teacher == "noisy" and len(scene.noisy) > 1:
             other = (own + 1 + int(rng.integers(len(scene.noisy) - 1))) % len(scene.noisy)
-            return first, cut(scene.noisy[other], window, size)
+            return (first, cut(scene.noisy[other], window, size)), scale
         assert scene.clean is not None
-        return first, cut(scene.clean, window, size)
+        return (first, cut(scene.clean, window, size)), scale
 
     def _anew(self, scene: Scene, window: tuple[int, ...], rng: np.random.Generator) -> Pair | None:
         """Noise drawn anew by the card's protocol; None where it says none."""
@@ -103,9 +116,6 @@ class RestorationPatches:
         if self._teacher == "clean":
             return first, clean
         return first, noisy_patch(clean, scene.noise, rng) if self._teacher == "noisy" else first
-
-    def _normalised(self, image: NDArray[np.float32], target: NDArray[np.float32]) -> Pair:
-        return self._normalisation.image(image), self._normalisation.target(target)
 
 
 def load_scenes(
@@ -186,6 +196,18 @@ def notes(
             "their mirror image; a smaller training.patch_planes fits them"
         )
     return said
+
+
+def _scales(scene: Scene, normalisation: AnyNormalisation) -> list[Normalisation]:
+    """The scaling of each image of a scene."""
+    found = [normalisation.of(image) for image in scene.noisy]
+    if isinstance(normalisation, OwnPercentiles) and any(EPS in scale.std for scale in found):
+        raise DataError(
+            f"{scene.dataset}, image '{scene.id}': almost all of it is of one value, so its percentiles "
+            f"{normalisation.low:g} and {normalisation.high:g} cannot scale it; crop it, leave it out, or train with "
+            "training.normalisation=training-set"
+        )
+    return found
 
 
 def _window(scene: Scene, size: Sequence[int], rng: np.random.Generator) -> tuple[int, ...]:

@@ -18,7 +18,8 @@ from zooscope.bundled import bundled
 from zooscope.environment import environment
 from zooscope.errors import DataError, UsageError
 from zooscope_zoo.training.config import RunConfig
-from zooscope_zoo.training.normalisation import Normalisation, from_json
+from zooscope_zoo.training.normalisation import from_json
+from zooscope_zoo.training.own_percentiles import AnyNormalisation, OwnPercentiles
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class RunFolder:
         data: list[dict[str, Any]],
         *,
         started_from: Mapping[str, Any] | None = None,
-        normalisation: Normalisation | None = None,
+        normalisation: AnyNormalisation | None = None,
     ) -> None:
         """Write what the run is made from; `started_from` is a model, and the data that it has seen."""
         gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
@@ -62,9 +63,11 @@ class RunFolder:
         """Data digests, environment, and what it started from where there is something."""
         return json.loads((self.path / "about.json").read_text(encoding="utf-8"))
 
-    def normalisation(self) -> Normalisation | None:
+    def normalisation(self) -> AnyNormalisation | None:
         """By which images were scaled that the run learned to restore, or None."""
         found = self.about().get("normalisation")
+        if found and "percentiles" in found:
+            return OwnPercentiles(*found["percentiles"])
         return from_json(found) if found else None
 
     def started_from(self) -> str | None:
