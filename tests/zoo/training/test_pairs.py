@@ -188,6 +188,7 @@ def test_an_image_of_almost_one_value_cannot_be_scaled_by_its_percentiles(noisy:
     ("method", "data", "reason"),
     [
         ("richardson-lucy", "demo-noisy", "wants all images scaled alike, for its zero is no light"),
+        ("pn2v", "demo-noisy", "wants all images scaled alike, for the noise that it knows is in their units"),
         ("hdn", "demo-noisy", "wants all images scaled alike, for the noise that it knows is in their units"),
         ("unet", "demo", "unet finds objects, and its images are scaled by their own percentiles in any case"),
     ],
