@@ -8,16 +8,25 @@ from skimage.restoration import richardson_lucy
 from zooscope import load_model
 from zooscope.data import load_dataset
 from zooscope_zoo.packaging.export import export
+from zooscope_zoo.packaging.formats import make_formats
+from zooscope_zoo.packaging.trained import read_run
 from zooscope_zoo.richardson_lucy.psf import gaussian_psf
 from zooscope_zoo.train import train
 
+CLASSICAL = ("network.width=0", "network.iterations=5", "network.sigma_px=1", "network.psf_px=7", "training.steps=1")
+QUICK = ("training.patch_px=64", "training.workers=0", "training.batch=1")
+
+
+def trained(folder: Path, *changes: str) -> Path:
+    changes = (*CLASSICAL, *QUICK, *changes)
+    train("richardson-lucy", ["demo-noisy"], folder, changes=changes, progress=False, say=lambda line: None)
+    return folder
+
 
 def test_it_is_trained_for_one_step_exported_and_answers_as_scikit_image_does(tmp_path: Path):
-    settings = ("network.width=0", "network.iterations=5", "network.sigma_px=1", "network.psf_px=7", "training.steps=1")
-    others = ("training.patch_px=64", "training.workers=0", "training.batch=1")
-    train("richardson-lucy", ["demo-noisy"], tmp_path / "run", changes=(*settings, *others), progress=False, say=_quiet)
-    assert list((tmp_path / "run" / "previews").iterdir())
-    model = load_model(export(tmp_path / "run", tmp_path / "rl.zip"), device="cpu")
+    run = trained(tmp_path / "run")
+    assert list((run / "previews").iterdir())
+    model = load_model(export(run, tmp_path / "rl.zip"), device="cpu")
     image = np.clip(next(iter(load_dataset("demo-noisy"))).image.values, 0, None)
     found = model.predict(image)
     scale = image.max()
@@ -27,5 +36,7 @@ def test_it_is_trained_for_one_step_exported_and_answers_as_scikit_image_does(tm
     np.testing.assert_allclose(found[inside], expected[inside], atol=2e-3 * scale)
 
 
-def _quiet(line: str) -> None:
-    pass
+def test_with_total_variation_its_formats_agree_from_the_first_step_on_where_the_estimate_is_flat(tmp_path: Path):
+    formats = make_formats(read_run(trained(tmp_path / "run", "network.total_variation=0.02")))
+    assert {item.format for item in formats.parity} == {"TorchScript", "ONNX"}
+    assert np.isfinite(formats.output).all()

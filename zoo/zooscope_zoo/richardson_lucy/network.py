@@ -76,7 +76,7 @@ def _curvature(image: torch.Tensor) -> torch.Tensor:
     """Divergence of the gradient's direction: forward differences, then backward ones."""
     down = torch.cat([image[:, :, 1:] - image[:, :, :-1], torch.zeros_like(image[:, :, :1])], dim=2)
     right = torch.cat([image[..., 1:] - image[..., :-1], torch.zeros_like(image[..., :1])], dim=3)
-    length = torch.sqrt(down**2 + right**2 + 1e-8)
+    length = torch.sqrt((down**2 + right**2).clamp(min=1e-8))  # the ONNX exporter drops an added 1e-8
     down, right = down / length, right / length
     back_down = torch.cat([down[:, :, :1], down[:, :, 1:] - down[:, :, :-1]], dim=2)
     back_right = torch.cat([right[..., :1], right[..., 1:] - right[..., :-1]], dim=3)
