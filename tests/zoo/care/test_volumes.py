@@ -100,6 +100,7 @@ def test_its_package_passes_its_check_in_three_formats_and_says_that_it_takes_vo
     assert [axis.get("id") for axis in rdf["inputs"][0]["axes"]][2:] == ["z", "y", "x"]
     assert {"3d", "unet3d"} <= set(rdf["tags"])
     assert "Volumes, gray" in card
+    assert "patches of 8 planes of 48 px" in card
 
 
 def test_files_are_restored_as_stacks_of_their_size(package: Path, stacks: Path, tmp_path: Path):

@@ -7,6 +7,7 @@ from skimage.restoration import richardson_lucy
 
 from zooscope import load_model
 from zooscope.data import load_dataset
+from zooscope.package_files import PackageFiles
 from zooscope_zoo.packaging.export import export
 from zooscope_zoo.packaging.formats import make_formats
 from zooscope_zoo.packaging.trained import read_run
@@ -26,7 +27,11 @@ def trained(folder: Path, *changes: str) -> Path:
 def test_it_is_trained_for_one_step_exported_and_answers_as_scikit_image_does(tmp_path: Path):
     run = trained(tmp_path / "run")
     assert list((run / "previews").iterdir())
-    model = load_model(export(run, tmp_path / "rl.zip"), device="cpu")
+    package = export(run, tmp_path / "rl.zip")
+    card = PackageFiles(package).read("README.md").decode()
+    assert "their standard deviation scales every image alike" in card
+    assert "One step of 1 patches" in card
+    model = load_model(package, device="cpu")
     image = np.clip(next(iter(load_dataset("demo-noisy"))).image.values, 0, None)
     found = model.predict(image)
     scale = image.max()

@@ -11,6 +11,7 @@ from zooscope_zoo.packaging.measured import Measured
 from zooscope_zoo.packaging.method_card import Citation, MethodCard
 from zooscope_zoo.packaging.parity import Agreement
 from zooscope_zoo.packaging.trained import Trained
+from zooscope_zoo.training.normalisation import Normalisation
 
 _PICTURES = {
     Task.INSTANCE_SEGMENTATION: """![An image, and what was found in it](cover.png)
@@ -63,10 +64,12 @@ def _input(trained: Trained) -> str:
     kind = "RGB" if trained.settings.channels == 3 else "gray"
     step = trained.sizes.step
     low, high = trained.percentiles or (0, 0)
+    centred = isinstance(trained.normalisation, Normalisation) and any(trained.normalisation.mean)
+    scaled = "mean and standard deviation scale" if centred else "standard deviation scales"
     scaling = (
         f"of any range: first the percentiles {low:g} and {high:g} of each channel of the whole image become 0 and 1"
         if trained.percentiles
-        else "in the range of the training images: their mean and standard deviation scale every image alike"
+        else f"in the range of the training images: their {scaled} every image alike"
     )
     lengths = f"y and x are multiples of {step} px, at least {trained.sizes.minimum} px"
     if trained.space == "zyx":
@@ -81,8 +84,10 @@ def _training_data(trained: Trained) -> str:
         lines += [_data_line(item) for item in trained.earlier]
     settings = trained.config.training
     weights = "the weights with the lowest validation loss" if trained.method.keeps == "best" else "the last weights"
+    planes = f"{settings.patch_planes} planes of " if trained.space == "zyx" else ""
+    steps = "One step" if settings.steps == 1 else f"Up to {settings.steps} steps"
     lines.append(
-        f"\nUp to {settings.steps} steps of {settings.batch} patches of {settings.patch_px} px; {weights}, rounded to "
+        f"\n{steps} of {settings.batch} patches of {planes}{settings.patch_px} px; {weights}, rounded to "
         "half precision."
     )
     if trained.curves is not None:
