@@ -135,7 +135,7 @@ def _field(trained: Trained, measured: Measured) -> str:
 
 def _agreement(parity: Sequence[Agreement]) -> str:
     rows = [f"| {p.format} | {'x'.join(map(str, p.size))} | {p.difference:.1e} | {p.limit:.1e} |" for p in parity]
-    axes = "y and x" if len(parity[0].size) == 2 else "z, y and x"
+    axes = "z, y and x" if any(len(item.size) == 3 for item in parity) else "y and x"
     return (
         "Largest difference from the state dict, in batches of two images:\n\n"
         f"| format | {axes}, px | difference | allowed |\n|---|---|---|---|\n" + "\n".join(rows)
