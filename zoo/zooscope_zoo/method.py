@@ -140,6 +140,15 @@ class LearnsUnlabelled(Protocol):
         ...
 
 
+@runtime_checkable
+class MayBeLost(Protocol):
+    """A method whose trainings now and then lead nowhere, and show it early: then they begin anew."""
+
+    def lost(self, losses: Mapping[str, float]) -> str:
+        """Why a training must begin anew, by the losses of its last validation; empty where it need not."""
+        ...
+
+
 UNLABELLED = -1
 """In a label image: what is there nobody has said."""
 

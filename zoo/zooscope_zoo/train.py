@@ -92,6 +92,7 @@ def train(
             start=weights,
             measured=measured,
             progress=progress,
+            say=say,
         )
     except KeyboardInterrupt:
         say(f"stopped; the same command with --resume goes on from step {folder.last_step()}")

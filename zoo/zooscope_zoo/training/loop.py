@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from zooscope.errors import ZooscopeError
 from zooscope.progress import Bar
-from zooscope_zoo.method import Method, NetworkConfig
+from zooscope_zoo.method import MayBeLost, Method, NetworkConfig
 from zooscope_zoo.training.config import RunConfig
 from zooscope_zoo.training.curves import History, TensorBoard, write_curves, write_preview
 from zooscope_zoo.training.patches import Batch, Patches, Steps, validation_batches
@@ -46,11 +46,14 @@ def train(
     start: Mapping[str, Tensor] | None = None,
     measured: Mapping[str, Tensor] | None = None,
     progress: bool = True,
+    say: Callable[[str], None] = print,
 ) -> History:
     """Train from the folder's last state, or from `start` weights, or from the seed; return the losses.
 
     `measured` are tensors of the network that come from the data and are not learned. Best weights are those of the
     lowest validation loss. On several GPUs (torchrun) each process draws its own patches and gradients are averaged.
+    A training that its method calls lost in the first half of its steps begins anew, its history too, with other
+    weights and the steps that are left.
 
     Raises
     ------
@@ -86,6 +89,8 @@ def train(
         trainee = torch.compile(trainee)  # pyright: ignore[reportAssignmentType]
     history: History = list(state["history"]) if state else []
     begin_step = int(state["step"]) if state else 0
+    given = dict(state.get("given", {})) if state else {**(start or {}), **(measured or {})}
+    anew_at = int(state.get("anew_at", 0)) if state else 0
 
     steps = Steps(patches, settings, process=accelerator.process_index)
     loader = DataLoader(
@@ -101,7 +106,7 @@ def train(
         for step, batch in enumerate(loader, start=begin_step + 1):
             torch.manual_seed(_seed_of(step, settings.seed, accelerator.process_index))
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(step, config)
+                group["lr"] = learning_rate(step, config, since=anew_at)
             terms = _step(trainee, optimiser, accelerator, batch, clip_norm=settings.clip_norm)
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value
@@ -112,16 +117,26 @@ def train(
             entry = {
                 "step": float(step),
                 "seconds": time.perf_counter() - begin,
-                "learning_rate": learning_rate(step, config),
+                "learning_rate": learning_rate(step, config, since=anew_at),
             }
             entry |= _named("train", {name: value / count for name, value in sums.items()})
             entry |= _named("validation", _validate(trainee, accelerator, fixed))
             _refuse_infinite(entry, folder)
             sums = {}
+            reason = method.lost(entry) if isinstance(method, MayBeLost) and 2 * step <= settings.steps else ""
+            if reason:
+                say(f"step {step}: {reason}; the training begins anew with other weights")
+                torch.manual_seed(_seed_of(step, settings.seed))
+                network.load_state_dict({**method.network(network_config).state_dict(), **given})
+                optimiser.state.clear()
+                history, anew_at = [], step
+                continue
             history.append(entry)
             if main and board:
                 raw: Any = accelerator.unwrap_model(trainee, keep_torch_compile=False).network
-                _write(folder, raw, optimiser, accelerator.scaler, step, history, note=method.curve_note)
+                anew = {"given": given, "anew_at": anew_at} if isinstance(method, MayBeLost) else {}
+                state = {"optimiser": optimiser.state_dict(), "step": step, "history": history, **anew}
+                _write(folder, raw, state, accelerator.scaler, note=method.curve_note)
                 board.add(entry)
                 _preview(folder, raw, fixed[0], step, accelerator.device)
     if board:
@@ -129,12 +144,13 @@ def train(
     return history
 
 
-def learning_rate(step: int, config: RunConfig) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
+def learning_rate(step: int, config: RunConfig, *, since: int = 0) -> float:
+    """Linear warm-up after step `since`, then half a cosine down to a hundredth."""
     settings = config.training
-    if step <= settings.warmup_steps:
-        return settings.learning_rate * step / settings.warmup_steps
-    part = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    warm = since + settings.warmup_steps
+    if step <= warm:
+        return settings.learning_rate * (step - since) / settings.warmup_steps
+    part = (step - warm) / max(1, settings.steps - warm)
     return settings.learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * part)) / 2)
 
 
@@ -190,19 +206,15 @@ def _named(part: str, terms: Mapping[str, float]) -> dict[str, float]:
     return {f"{part}/loss": sum(terms.values()), **{f"{part}/{name}": value for name, value in terms.items()}}
 
 
-def _write(
-    folder: RunFolder, network: nn.Module, optimiser: Any, scaler: Any, step: int, history: History, *, note: str
-) -> None:
+def _write(folder: RunFolder, network: nn.Module, state: dict[str, Any], scaler: Any, *, note: str) -> None:
     """State last: a kill before it repeats the interval, one after it goes on from here."""
-    weights = network.state_dict()
+    weights, history = network.state_dict(), state["history"]
     if history[-1]["validation/loss"] <= min(entry["validation/loss"] for entry in history):
         folder.write_weights("best", weights)
     folder.write_weights("last", weights)
     write_curves(folder.path, history, note=note)
-    state = {"network": weights, "optimiser": optimiser.state_dict(), "step": step, "history": history}
-    if scaler:  # of fp16
-        state["scaler"] = scaler.state_dict()
-    folder.write_state(state)
+    scaled = {"scaler": scaler.state_dict()} if scaler else {}  # of fp16
+    folder.write_state({"network": weights, **state, **scaled})
 
 
 def _preview(folder: RunFolder, network: nn.Module, batch: Batch, step: int, device: torch.device) -> None:
