@@ -28,6 +28,9 @@ OF_THE_LOSS = {"noise_model", "sigma", "anneal_steps", "mean_weight"}
 COLLAPSED_NATS = 1e-3
 """Divergence a pixel, below which next to nothing of the image reaches the latent variables."""
 
+ALIKE = 1e-8
+"""Term `mean` of the loss, below which a draw decodes to what the means decode to: the decoder has died."""
+
 
 class VariationalConfig(NetworkConfig):
     """What the noise is like, and how the divergence from the prior counts.
@@ -108,13 +111,12 @@ class Variational(Restoration[Config]):
 
     def remarks(self, history: Sequence[Mapping[str, float]]) -> list[str]:
         """Whether the posterior collapsed: the image no longer reaches the latent variables."""
-        kl = history[-1]["validation/kl"]
-        if kl > COLLAPSED_NATS:
+        reason = collapse(history[-1])
+        if not reason:
             return []
         return [
-            f"the posterior collapsed: its divergence from the prior is {kl:.2g} nats a pixel, so the answer hardly "
-            "depends on the image; train again with another training.seed, a longer network.anneal_steps, or a smaller "
-            "network.sigma"
+            f"{reason}, so the answer hardly depends on the image; train again with another training.seed, a longer "
+            "network.anneal_steps, or a smaller network.sigma"
         ]
 
     def terms(self, network: Any, images: Tensor, targets: Tensor, config: Config) -> Mapping[str, Tensor]:
@@ -139,6 +141,16 @@ class Variational(Restoration[Config]):
     @abstractmethod
     def divergence(self, divergences: Sequence[Tensor], config: Config) -> Tensor:
         """Mean over images of the divergences of all levels, in nats of a whole patch; from (b,) of each level."""
+
+
+def collapse(losses: Mapping[str, float]) -> str:
+    """What the losses of a validation say of a posterior that collapsed; empty where it did not."""
+    kl = losses["validation/kl"]
+    if kl <= COLLAPSED_NATS:
+        return f"the posterior collapsed: its divergence from the prior is {kl:.2g} nats a pixel"
+    if losses.get("validation/mean", 1.0) <= ALIKE:
+        return "the posterior collapsed: whatever is drawn from it, the decoder gives the same"
+    return ""
 
 
 def _deviations(data: Sequence[tuple[Dataset, Sequence[str]]], channels: int, *, most: int = 50) -> list[float]:
