@@ -22,7 +22,7 @@ from zooscope_zoo.training.normalisation import Normalisation
 SMALLEST_SIGMA = 0.01
 """Of Gaussian noise, in deviations of the training images: of images without noise the density has no bound."""
 
-OF_THE_LOSS = {"noise_model", "sigma", "anneal_steps", "mean_weight"}
+OF_THE_LOSS = {"noise_model", "sigma", "learn_sigma", "anneal_steps", "mean_weight"}
 """Settings that the network does not take."""
 
 COLLAPSED_NATS = 1e-3
@@ -42,7 +42,8 @@ class VariationalConfig(NetworkConfig):
     noise_model : a file as `zooscope noise-model fit` writes it. It travels in the weights: the file need not be there
         any more once a training has begun.
     components, degree : of the mixture; those of the file where there is one.
-    sigma : deviation of Gaussian noise in the images' units; 0 lets it be learned.
+    sigma : deviation of Gaussian noise in the images' units; 0 takes the estimate of `noise_deviation`.
+    learn_sigma : the network finds the deviation itself, and the estimate is where it begins; not with a given one.
     anneal_steps : the divergence's weight rises linearly over so many steps from 0 to 1.
     mean_weight : of the squared difference between what the latent variables' means decode to and what drawn ones do,
         which teaches the decoder alone. A decoder of nothing but drawn latent variables has never seen their means; so
@@ -54,13 +55,14 @@ class VariationalConfig(NetworkConfig):
     components: int = Field(default=3, ge=1, le=20)
     degree: int = Field(default=2, ge=0, le=6)
     sigma: float = Field(default=0.0, ge=0)
+    learn_sigma: bool = True
     anneal_steps: int = Field(default=0, ge=0)
     mean_weight: float = Field(default=1.0, ge=0)
 
     @property
     def learned_sigma(self) -> bool:
         """Whether the network finds the noise's deviation itself."""
-        return self.sigma == 0
+        return self.learn_sigma and self.sigma == 0
 
     @model_validator(mode="before")
     @classmethod
@@ -96,7 +98,7 @@ class Variational(Restoration[Config]):
         *,
         say: Callable[[str], None],
     ) -> Mapping[str, Tensor]:
-        """The noise model, or the deviation of Gaussian noise (given, or the estimate to begin with), normalised."""
+        """The noise model, or the deviation of Gaussian noise (given, or the estimate), normalised."""
         if config.noise == "gaussian":
             sigmas = [config.sigma] * config.channels if config.sigma else _deviations(data, config.channels)
             relative = torch.tensor([sigma / unit for sigma, unit in zip(sigmas, normalisation.std, strict=True)])

@@ -15,9 +15,12 @@ class DivNoisingConfig(VariationalConfig):
 
     Attributes
     ----------
+    learn_sigma : the published method takes the noise as known. A network that learns its deviation from the start takes
+        all of the image for noise, before the latent variables say anything: then they are worth nothing any more.
     draws : nothing of the training; packages of the run give so many fixed draws beside the image.
     """
 
+    learn_sigma: bool = False
     width: int = Field(default=32, ge=4)
     depth: int = Field(default=2, ge=1, le=5)
     latent: int = Field(default=64, ge=1)
@@ -40,7 +43,7 @@ class DivNoising(Variational[DivNoisingConfig]):
     )
     purpose = "noise that differs from pixel to pixel, from noisy images alone; draws the clean images they may be of"
     small = (
-        *("network.width=16", "network.latent=16", "network.anneal_steps=50"),
+        *("network.width=8", "network.depth=1", "network.latent=8", "network.anneal_steps=100"),
         *("training.steps=300", "training.learning_rate=3e-3"),
     )
 

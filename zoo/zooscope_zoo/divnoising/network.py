@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 import torch
 from torch import nn
@@ -10,6 +10,9 @@ from torch import nn
 from zooscope_zoo.nn.gaussian_noise import GaussianNoise
 from zooscope_zoo.nn.latents import Normal, divergence, normal, standard_normal
 from zooscope_zoo.nn.noise_model import GaussianMixture
+
+SLOPE = 0.1
+"""Of leaky ReLUs below zero."""
 
 PERIOD = 8
 """Of the fixed draws' noise, in latent variables."""
@@ -23,8 +26,8 @@ class Pair(nn.Sequential):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(
-            *(nn.Conv2d(inputs, width, 3, padding=1), nn.LeakyReLU(0.1)),
-            *(nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(0.1)),
+            *(nn.Conv2d(inputs, width, 3, padding=1), nn.LeakyReLU(SLOPE)),
+            *(nn.Conv2d(width, width, 3, padding=1), nn.LeakyReLU(SLOPE)),
         )
 
 
@@ -63,13 +66,11 @@ class VAE(nn.Module):
         widths = [width * 2**level for level in range(depth)]
         self.encoder = nn.ModuleList(Pair(inputs, now) for inputs, now in itertools.pairwise([channels, *widths]))
         self.posterior_of = nn.Conv2d(widths[-1], 2 * latent, 3, padding=1)
-        bias: Any = self.posterior_of.bias
-        with torch.no_grad():  # at first the means are to stand out of the noise, or the posterior may collapse
-            bias[latent:] = -3
         ways = [latent, *widths[::-1]]
         self.decoder = nn.ModuleList(Pair(inputs, now) for inputs, now in itertools.pairwise(ways))
         self.last = Pair(width, width)
         self.head = nn.Conv2d(width, channels, 1)
+        self._begin()
         self.pattern: torch.Tensor
         generator = torch.Generator().manual_seed(0)
         self.register_buffer("pattern", torch.randn((draws, latent, PERIOD, PERIOD), generator=generator))
@@ -81,6 +82,19 @@ class VAE(nn.Module):
             if noise == "mixture"
             else GaussianNoise(channels, learned=learned_sigma)
         )
+
+    def _begin(self) -> None:
+        """Weights that keep the variance from layer to layer (He et al. 2015, arXiv:1502.01852), and low log-variances.
+
+        Then the latent variables' means stand out of their noise at once, and the decoder shows what they say. With
+        torch's own weights, of a third of that variance, the image hardly came through: the prior is then the best posterior.
+        """
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+                nn.init.zeros_(cast("torch.Tensor", layer.bias))
+        with torch.no_grad():
+            cast("torch.Tensor", self.posterior_of.bias)[self.latent :] = -3
 
     def standard_noise(self, images: torch.Tensor, generator: torch.Generator | None = None) -> list[torch.Tensor]:
         """Standard normal noise for the latent variables: one tensor (b, latent, y, x)."""
