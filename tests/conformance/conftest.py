@@ -13,7 +13,7 @@ from zooscope import plugins
 from zooscope.data import load_dataset
 from zooscope.data.folder import write_folder
 from zooscope.sample import Task
-from zooscope_zoo.method import Method
+from zooscope_zoo.method import LearnsFromRun, Method
 from zooscope_zoo.packaging.export import Publisher, export
 from zooscope_zoo.packaging.trained import Trained, read_run
 from zooscope_zoo.train import train
@@ -63,11 +63,22 @@ def two_images(method: Method, training_set: str, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
-def train_quickly(two_images: Path) -> Callable[..., History]:
+def taught(method: Method, training_set: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """The setting that names a run to learn from, for a method that needs one."""
+    if not isinstance(method, LearnsFromRun):
+        return ()
+    folder, teacher = tmp_path_factory.mktemp("teachers") / "hdn", plugins.load("methods", "hdn")
+    settings = (*LONG_ENOUGH, *teacher.small)
+    train(teacher.id, [training_set], folder, changes=settings, progress=False, say=lambda line: None)
+    return (f"network.teacher={folder}",)
+
+
+@pytest.fixture(scope="session")
+def train_quickly(two_images: Path, taught: tuple[str, ...]) -> Callable[..., History]:
     """`train_quickly(method, folder, steps, ...)`: train on those images without waiting."""
 
     def run(method: Method, folder: Path, steps: int, *changes: str, resume: bool = False) -> History:
-        settings = (*method.small, *QUICK, f"training.steps={steps}", *changes)
+        settings = (*method.small, *taught, *QUICK, f"training.steps={steps}", *changes)
         return train(
             method.id, [two_images], folder, changes=settings, resume=resume, progress=False, say=lambda line: None
         )
@@ -76,10 +87,10 @@ def train_quickly(two_images: Path) -> Callable[..., History]:
 
 
 @pytest.fixture(scope="session")
-def run(method: Method, training_set: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(method: Method, training_set: str, taught: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the gray images of the demo set."""
     folder = tmp_path_factory.mktemp("runs") / method.id
-    settings = (*LONG_ENOUGH, *method.small)
+    settings = (*LONG_ENOUGH, *method.small, *taught)
     train(method.id, [training_set], folder, changes=settings, progress=False, say=lambda line: None)
     return folder
 

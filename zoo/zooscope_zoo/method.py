@@ -149,6 +149,31 @@ class MayBeLost(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Taught:
+    """What another run gives to a training that learns from it.
+
+    Attributes
+    ----------
+    by : the run, as the settings name it.
+    normalisation : by which its images were scaled.
+    data : what it was trained on, as `about.json` tells it.
+    """
+
+    by: str
+    normalisation: Normalisation
+    data: tuple[Mapping[str, Any], ...]
+
+
+@runtime_checkable
+class LearnsFromRun(Protocol):
+    """A RestorationMethod that learns from what another run's network makes of images scaled as that run's were."""
+
+    def taught(self, config: Any, *, patch_px: int) -> Taught:
+        """What that run gives; UsageError where it cannot teach under these settings, or on patches of that size."""
+        ...
+
+
 UNLABELLED = -1
 """In a label image: what is there nobody has said."""
 

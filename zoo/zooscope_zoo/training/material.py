@@ -8,7 +8,7 @@ from typing import Any
 from zooscope.data import Dataset
 from zooscope.errors import DataError, UsageError
 from zooscope.sample import Task
-from zooscope_zoo.method import LearnsUnlabelled, Method, NetworkConfig
+from zooscope_zoo.method import LearnsFromRun, LearnsUnlabelled, Method, NetworkConfig, Taught
 from zooscope_zoo.training import images as objects
 from zooscope_zoo.training import pairs
 from zooscope_zoo.training.config import RunConfig
@@ -30,12 +30,14 @@ class Material:
     ----------
     about : of each data set, what a run keeps of it.
     normalisation : of images that are restored; None of those with objects, each scaled by its own percentiles.
+    taught : by which run, where there is one.
     """
 
     training: Patches
     validation: Patches
     about: list[dict[str, Any]]
     normalisation: AnyNormalisation | None = None
+    taught: Taught | None = None
 
 
 def prepare(
@@ -98,6 +100,7 @@ def _restoration(
     method: Any, config: RunConfig, settings: NetworkConfig, data: Sequence[Dataset], *, say: Say, progress: bool
 ) -> Material:
     teacher, fresh = method.teacher, config.training.fresh_noise
+    taught = _taught(method, config, settings)  # asked first, because loading takes a while
     for item in data:
         if teacher != "itself" and item.card.task is not Task.RESTORATION:
             raise UsageError(
@@ -121,17 +124,22 @@ def _restoration(
         for note in pairs.notes(item, own, teacher=teacher, fresh=fresh, **sizes):
             say(f"note: {item.name}: {note}")
     percentiles = config.training.normalisation == "percentiles"
-    normalisation = OwnPercentiles() if percentiles else _of_training_set(method, both[0])
+    measured = taught.normalisation if taught else _of_training_set(method, both[0])
+    normalisation = OwnPercentiles() if percentiles else measured
     training, validation = (
         RestorationPatches(found, teacher, normalisation, config.training, config.augment) for found in both
     )
-    return Material(training, validation, about, normalisation)
+    return Material(training, validation, about, normalisation, taught)
 
 
 def _of_training_set(method: Any, scenes: Sequence[Scene]) -> Normalisation:
     noisy = [image for scene in scenes for image in scene.noisy]
     clean = [scene.clean for scene in scenes if scene.clean is not None] if method.teacher == "clean" else []
     return measure_normalisation(noisy, clean) if method.centred else measure_deviation(noisy)
+
+
+def _taught(method: object, config: RunConfig, settings: NetworkConfig) -> Taught | None:
+    return method.taught(settings, patch_px=config.training.patch_px) if isinstance(method, LearnsFromRun) else None
 
 
 def _refuse_percentiles(method: Any) -> None:
