@@ -1,6 +1,7 @@
 """What a training starts from: another run's weights, a package's, or shipped ones, and what those learned from."""
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,8 +57,9 @@ def find_start(init: str, method: Method, config: NetworkConfig) -> Start:
 
 
 def seen_data(about: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """All that a run has learned from: its own data, and that of what it started from."""
-    return [*about["data"], *about.get("started_from", {}).get("data", ())]
+    """All that a run has learned from: its own data, and that of what it started from or was taught by."""
+    earlier = [about.get(key, {}).get("data", ()) for key in ("started_from", "taught_by")]
+    return [*about["data"], *itertools.chain(*earlier)]
 
 
 def _of_package(init: str) -> tuple[str, Mapping[str, Any], Start]:

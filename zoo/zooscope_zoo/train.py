@@ -73,7 +73,8 @@ def train(
     processes.wait_for_everyone()  # until each has seen whether a training began here
     if first and not folder.started:
         told = {"model": init, "data": start.data} if start else None
-        folder.begin(config, material.about, started_from=told, normalisation=material.normalisation)
+        taught = {"model": material.taught.by, "data": material.taught.data} if material.taught else None
+        folder.begin(config, material.about, started_from=told, taught_by=taught, normalisation=material.normalisation)
     description = method.describe(network_config)
     say(
         f"{method_id}: {description.parameters:,} parameters, receptive field {description.receptive_field_px} px; "

@@ -79,9 +79,12 @@ def _input(trained: Trained) -> str:
 
 def _training_data(trained: Trained) -> str:
     lines = [_data_line(item) for item in trained.data]
+    if trained.taught_by:
+        others = ", which was also trained on\n" if trained.earlier and not trained.started_from else "."
+        lines.append(f"\nIt learned from what `{Path(trained.taught_by).name}` makes of these images{others}")
     if trained.started_from:
         lines.append(f"\nIt started from the weights of `{Path(trained.started_from).name}`, which were trained on\n")
-        lines += [_data_line(item) for item in trained.earlier]
+    lines += [_data_line(item) for item in trained.earlier]
     settings = trained.config.training
     weights = "the weights with the lowest validation loss" if trained.method.keeps == "best" else "the last weights"
     planes = f"{settings.patch_planes} planes of " if trained.space == "zyx" else ""

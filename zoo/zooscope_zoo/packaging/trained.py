@@ -29,7 +29,8 @@ class Trained:
     ----------
     weights : by name; rounded to half precision and cast back to float32: from here on they are the model.
     data : what it was trained on, as `about.json` tells it, in the order of `config.datasets`.
-    started_from : the model that it was first, or None. earlier : what that one was trained on.
+    started_from : the model that it was first, or None. taught_by : the model that it learned from, or None.
+    earlier : what those were trained on, and it was not.
     normalisation : of images that are restored; None of those with objects, each scaled by its own percentiles.
     curves : losses of each validation, or None.
     """
@@ -40,6 +41,7 @@ class Trained:
     weights: Mapping[str, Tensor]
     data: tuple[Mapping[str, Any], ...]
     started_from: str | None = None
+    taught_by: str | None = None
     earlier: tuple[Mapping[str, Any], ...] = ()
     normalisation: AnyNormalisation | None = None
     curves: pd.DataFrame | None = field(default=None, compare=False)
@@ -120,12 +122,13 @@ def read_run(source: str | Path) -> Trained:
     }
     settings = method.config.model_validate(config.network)
     about = folder.about()
-    start = about.get("started_from", {})
+    start, taught = about.get("started_from", {}), about.get("taught_by", {})
     return Trained(
         method, config, settings, weights,
         data=tuple(about["data"]),
         started_from=start.get("model"),
-        earlier=tuple(start.get("data", ())),
+        taught_by=taught.get("model"),
+        earlier=(*start.get("data", ()), *(item for item in taught.get("data", ()) if item not in about["data"])),
         normalisation=folder.normalisation(),
         curves=folder.curves(),
     )  # fmt: skip

@@ -41,13 +41,18 @@ class RunFolder:
         data: list[dict[str, Any]],
         *,
         started_from: Mapping[str, Any] | None = None,
+        taught_by: Mapping[str, Any] | None = None,
         normalisation: AnyNormalisation | None = None,
     ) -> None:
-        """Write what the run is made from; `started_from` is a model, and the data that it has seen."""
+        """Write what the run is made from; `started_from` and `taught_by` are a model each, and the data that it has
+        seen.
+        """
         gpu = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
         about: dict[str, Any] = {"data": data, "environment": {**environment(), "cores": os.cpu_count(), **gpu}}
         if started_from:
             about["started_from"] = started_from
+        if taught_by:
+            about["taught_by"] = taught_by
         if normalisation:
             about["normalisation"] = normalisation.as_json()
         atomic.write_text(self.path / "config.json", config.model_dump_json(indent=1) + "\n")
