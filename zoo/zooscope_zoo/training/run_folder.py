@@ -35,6 +35,12 @@ class RunFolder:
         """Whether a training began here."""
         return (self.path / "config.json").is_file()
 
+    @property
+    def finished(self) -> bool:
+        """Whether a training here came to its last step; needs nothing that only resuming needs."""
+        curves = self.curves() if self.started else None
+        return curves is not None and int(curves["step"].iloc[-1]) == self.config().training.steps
+
     def begin(
         self,
         config: RunConfig,
