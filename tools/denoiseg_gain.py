@@ -1,13 +1,19 @@
 """What denoising gains DenoiSeg where few images have labels; write reports/denoiseg.
 
-usage: python tools/denoiseg_gain.py RUNS [--steps 6000] [--labelled 10] [--draws 5] [--set training.batch=16 ...]
+usage: python tools/denoiseg_gain.py RUNS [--stage train|score] [--draw 0 ...] [--variant joint|alone] [--steps 6000]
+                                          [--labelled 10] [--draws 5] [--set training.batch=16 ...]
 
-For each draw of the labelled images one network with alpha = 0.5, which also learns from the images without labels, and
-one with alpha = 0, which cannot; all else is the same: labelled images, steps, batch, validation images. Each is
-exported, and ranked on the test split by the harness. RUNS keeps runs, packages and scores: the same command goes on.
+For each draw of the labelled images one network with alpha = 0.5 (joint), which also learns from the images without
+labels, and one with alpha = 0 (alone), which cannot; all else is the same: labelled images, steps, batch, validation
+images. Each is exported, and ranked on the test split by the harness.
+
+`--stage train --draw 3 --variant joint` trains one network, so that several processes can share a GPU. `--stage score`
+reads config.json, about.json, curves.csv and best.safetensors of all, also elsewhere. RUNS keeps runs, packages and
+scores: the same command goes on.
 """
 
 import argparse
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,29 +22,49 @@ from typing import Any
 import numpy as np
 
 import zooscope
+from zooscope import plugins
 from zooscope.atomic import write_text
 from zooscope.data import load_dataset
 from zooscope_zoo.packaging.export import export
-from zooscope_zoo.train import train
+from zooscope_zoo.train import settled, train
+from zooscope_zoo.training.config import make_config
 from zooscope_zoo.training.run_folder import RunFolder
 
 REPORTS = Path(__file__).parents[1] / "reports" / "denoiseg"
-ALPHAS = (0.5, 0.0)
+ALPHAS = {"joint": 0.5, "alone": 0.0}
 METRICS = ("ap50.per-image@1", "ap75.per-image@1")
 
 
-def score(folder: Path, data: str, changes: Sequence[str]) -> dict[str, Any]:
-    """Scores of one network on the test split; its package is trained and made where it is not there yet."""
-    package, done = (folder.parent / f"{folder.name}{suffix}" for suffix in (".zip", ".json"))
+def run_folder(runs: Path, draw: int, variant: str) -> RunFolder:
+    """Where one network lies."""
+    return RunFolder(runs / f"draw-{draw}-{variant}")
+
+
+def settings_of(draw: int, variant: str, *, labelled: int, changes: Sequence[str]) -> list[str]:
+    """Changes of one network's settings."""
+    own = [f"training.labelled={labelled}", f"training.seed={draw}", f"network.alpha={ALPHAS[variant]:g}"]
+    return [*changes, *own]
+
+
+def train_one(run: RunFolder, data: str, changes: Sequence[str]) -> None:
+    """Train a network, or go on."""
+    if not run.finished:
+        train("denoiseg", [data], run.path, changes=changes, resume=run.started)
+
+
+def score(run: RunFolder, data: str, changes: Sequence[str], *, device: str = "auto") -> dict[str, Any]:
+    """Scores of one network on the test split; its package is made where it is not there yet."""
+    package, done = (run.path.parent / f"{run.path.name}{suffix}" for suffix in (".zip", ".json"))
     if done.is_file():
         found = json.loads(done.read_text(encoding="utf-8"))
         if found["data"] != data or found["settings"] != list(changes):
             raise SystemExit(f"{done}: of other settings; name another folder")
         return found
-    run = RunFolder(folder)
-    train("denoiseg", [data], folder, changes=changes, resume=run.started)
-    export(folder, package, progress=True)
-    table = zooscope.evaluate(package, data, progress=True, reports=folder.parent / "reports")
+    if not run.finished:
+        raise SystemExit(f"{run.path}: not trained to its end; --stage train goes on")
+    run.refuse_other(make_config(plugins.load("methods", "denoiseg"), [settled(data)], changes)[0], started_from=None)
+    export(run.path, package, progress=True)
+    table = zooscope.evaluate(package, data, device=device, progress=True, reports=run.path.parent / "reports")
     whole = table[(table["subset"] == "all") & table["metric"].isin(METRICS)]
     scores = dict(zip(whole["metric"], map(float, whole["score"]), strict=True))
     if set(scores) != set(METRICS):
@@ -48,23 +74,23 @@ def score(folder: Path, data: str, changes: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def measure(runs: Path, data: str, *, labelled: int, draws: int, changes: Sequence[str]) -> dict[str, Any]:
+def measure(
+    runs: Path, data: str, *, labelled: int, draws: Sequence[int], changes: Sequence[str], device: str = "auto"
+) -> dict[str, Any]:
     """Scores of all networks, by draw."""
-    rows = []
-    for draw in range(draws):
-        own = [*changes, f"training.labelled={labelled}", f"training.seed={draw}"]
+    rows: list[dict[str, Any]] = []
+    for draw in draws:
         both = {
-            alpha: score(runs / f"draw-{draw}-alpha-{alpha:g}", data, [*own, f"network.alpha={alpha:g}"])
-            for alpha in ALPHAS
+            variant: score(
+                run_folder(runs, draw, variant),
+                data,
+                settings_of(draw, variant, labelled=labelled, changes=changes),
+                device=device,
+            )
+            for variant in ALPHAS
         }
-        rows.append(
-            {
-                "draw": draw,
-                "labelled": both[0.5]["labelled"],
-                "joint": both[0.5]["scores"],
-                "alone": both[0.0]["scores"],
-            }
-        )
+        scores = {variant: found["scores"] for variant, found in both.items()}
+        rows.append({"draw": draw, "labelled": both["joint"]["labelled"], **scores})
     test = load_dataset(data, split="test")
     return {"data": test.name, "images": len(test), "labelled": labelled, "settings": list(changes), "draws": rows}
 
@@ -107,16 +133,31 @@ def write(figures: Mapping[str, Any], folder: Path = REPORTS) -> None:
     write_text(folder / f"gain-{figures['labelled']}-labelled.md", "\n".join(lines) + "\n")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Do the stage that is asked for, or both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, metavar="RUNS")
+    parser.add_argument("--stage", choices=["train", "score"], help="both by default")
     parser.add_argument("--data", default="dsb2018-noise20")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--labelled", type=int, default=10)
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--draw", type=int, action="append", help="this one instead of all; several are allowed")
+    parser.add_argument("--variant", choices=list(ALPHAS), help="train this one alone")
     parser.add_argument("--set", dest="changes", action="append", default=[], metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--device", default="auto", help="to score on; training takes a GPU where there is one")
     parser.add_argument("--reports", type=Path, default=REPORTS)
-    arguments = parser.parse_args()
-    changes = [f"training.steps={arguments.steps}", *arguments.changes]
-    found = measure(arguments.runs, arguments.data, labelled=arguments.labelled, draws=arguments.draws, changes=changes)
-    write(found, arguments.reports)
+    given = parser.parse_args()
+    changes = [f"training.steps={given.steps}", *given.changes]
+    draws = given.draw or list(range(given.draws))
+    if given.stage in (None, "train"):
+        for draw, variant in itertools.product(draws, [given.variant] if given.variant else ALPHAS):
+            own = settings_of(draw, variant, labelled=given.labelled, changes=changes)
+            train_one(run_folder(given.runs, draw, variant), given.data, own)
+    if given.stage in (None, "score"):
+        told = {"labelled": given.labelled, "draws": draws, "changes": changes, "device": given.device}
+        write(measure(given.runs, given.data, **told), given.reports)
+
+
+if __name__ == "__main__":
+    main()

@@ -22,19 +22,20 @@ def tool() -> ModuleType:
     return module
 
 
-def kept(folder: Path, score: float, *, alpha: float, draw: int) -> None:
-    """What a finished network leaves."""
-    changes = ["training.steps=9", "training.labelled=2", f"training.seed={draw}", f"network.alpha={alpha:g}"]
+def kept(folder: Path, score: float, *, variant: str, draw: int) -> None:
+    """What a scored network leaves."""
+    alpha = {"joint": "0.5", "alone": "0"}[variant]
+    changes = ["training.steps=9", "training.labelled=2", f"training.seed={draw}", f"network.alpha={alpha}"]
     told: dict[str, Any] = {"data": "demo", "settings": changes, "labelled": ["a", "b"]}
     told["scores"] = {AP50: score, AP75: score / 2}
-    (folder / f"draw-{draw}-alpha-{alpha:g}.json").write_text(json.dumps(told))
+    (folder / f"draw-{draw}-{variant}.json").write_text(json.dumps(told))
 
 
 def test_finished_networks_are_taken_as_they_are_and_the_table_has_their_means(tool: ModuleType, tmp_path: Path):
     for draw, (joint, alone) in enumerate([(0.7, 0.6), (0.6, 0.54)]):
-        kept(tmp_path, joint, alpha=0.5, draw=draw)
-        kept(tmp_path, alone, alpha=0.0, draw=draw)
-    found = tool.measure(tmp_path, "demo", labelled=2, draws=2, changes=["training.steps=9"])
+        kept(tmp_path, joint, variant="joint", draw=draw)
+        kept(tmp_path, alone, variant="alone", draw=draw)
+    found = tool.measure(tmp_path, "demo", labelled=2, draws=[0, 1], changes=["training.steps=9"])
     assert tool.gains(found, AP50) == pytest.approx([0.1, 0.06])
     tool.write(found, tmp_path / "reports")
     text = (tmp_path / "reports" / "gain-2-labelled.md").read_text()
@@ -44,6 +45,6 @@ def test_finished_networks_are_taken_as_they_are_and_the_table_has_their_means(t
 
 
 def test_scores_of_other_settings_are_refused(tool: ModuleType, tmp_path: Path):
-    kept(tmp_path, 0.7, alpha=0.5, draw=0)
+    kept(tmp_path, 0.7, variant="joint", draw=0)
     with pytest.raises(SystemExit, match="of other settings; name another folder"):
-        tool.measure(tmp_path, "demo", labelled=3, draws=1, changes=["training.steps=9"])
+        tool.measure(tmp_path, "demo", labelled=3, draws=[0], changes=["training.steps=9"])
