@@ -31,6 +31,8 @@ class TrainingConfig(BaseModel):
         and 99.8. Images with objects are scaled by their own percentiles in any case.
     fresh_noise : every patch gets noise of its own, where the data set's card says how its noise is made.
     strata : pattern of the strata to train and validate on, e.g. "fluorescence-*".
+    stratum_weights : how often an image of a stratum is drawn, by pattern, where others count 1; the first that fits is
+        taken: {"histology-*" = 2.5} where few images of one kind should not be learned last.
     precision : of the arithmetic; weights stay float32.
     workers : processes that make patches beside the training.
     """
@@ -52,6 +54,7 @@ class TrainingConfig(BaseModel):
     fresh_noise: bool = False
     validate_every: int = Field(default=200, ge=1)
     strata: str = "*"
+    stratum_weights: dict[str, PositiveFloat] = {}
     seed: int = Field(default=0, ge=0)
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     compile: bool = False

@@ -2,7 +2,7 @@
 
 import fnmatch
 import hashlib
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -34,7 +34,8 @@ VALIDATION_SHARE = 0.15
 class TrainingImage:
     """`image` float32 (c, y, x) normalised; `labels` int32 (y, x); `planes` float32 (k, y, x) of the method.
 
-    `colour` tells whether it was RGB; where it is not `labelled`, all its labels are UNLABELLED.
+    `colour` tells whether it was RGB; where it is not `labelled`, all its labels are UNLABELLED. It is drawn `weight`
+    times as often as one of weight 1.
     """
 
     id: str
@@ -43,6 +44,7 @@ class TrainingImage:
     planes: NDArray[np.float32]
     colour: bool = False
     labelled: bool = True
+    weight: float = 1.0
 
     @cached_property
     def objects(self) -> list[tuple[int, tuple[slice, slice]]]:
@@ -116,12 +118,14 @@ def load_images(
     label: str,
     progress: bool,
     labelled: Container[str] | None = None,
+    weights: Mapping[str, float] | None = None,
 ) -> list[TrainingImage]:
     """Decode, check and normalise images.
 
     Parameters
     ----------
     labelled : ids of those whose labels are taken; None takes all.
+    weights : of the images, by pattern of their strata; 1 where none fits.
 
     Raises
     ------
@@ -132,7 +136,10 @@ def load_images(
         sample = dataset[id]
         if labelled is not None and id not in labelled:
             sample = replace(sample, target=np.full_like(sample.target, UNLABELLED))
-        found.append(_prepared(sample, channels=channels, planes=planes))
+        fitting = (
+            weight for pattern, weight in (weights or {}).items() if fnmatch.fnmatchcase(sample.stratum, pattern)
+        )
+        found.append(replace(_prepared(sample, channels=channels, planes=planes), weight=next(fitting, 1.0)))
         if psutil.virtual_memory().available < SPARE_BYTES:
             raise DataError(
                 f"data set '{dataset.card.id}': {len(found)} of its {len(ids)} {label} images fill this machine's "

@@ -1,5 +1,6 @@
 """Material: what a training learns from and validates on, made of data sets as a method's task asks for it."""
 
+import fnmatch
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -67,6 +68,7 @@ def _objects(
         item.refuse_without_truth(item.ids)
         if item.card.task is not Task.INSTANCE_SEGMENTATION:
             raise UsageError(f"data set '{item.card.id}' is of {item.card.task}; {method.id} learns to find objects")
+    _refuse_unknown_strata(config, data)
     wanted = config.training.labelled
     unlabelled = _takes_unlabelled(method, settings)
     both: tuple[list[TrainingImage], list[TrainingImage]] = ([], [])
@@ -83,6 +85,7 @@ def _objects(
             found += load_images(
                 item, part, channels=settings.channels, planes=partial(method.planes, config=settings),
                 label=label, progress=progress, labelled=labelled if label == "training" else None,
+                weights=config.training.stratum_weights,
             )  # fmt: skip
         told = {} if wanted is None else {"labelled": labelled}
         about.append(_about(item, config, *ids) | told)
@@ -99,6 +102,8 @@ def _objects(
 def _restoration(
     method: Any, config: RunConfig, settings: NetworkConfig, data: Sequence[Dataset], *, say: Say, progress: bool
 ) -> Material:
+    if config.training.stratum_weights:
+        raise UsageError(f"training.stratum_weights: {method.id} restores images, and draws all alike; leave it out")
     teacher, fresh = method.teacher, config.training.fresh_noise
     taught = _taught(method, config, settings)  # asked first, because loading takes a while
     for item in data:
@@ -149,6 +154,13 @@ def _refuse_percentiles(method: Any) -> None:
     if method.scaled_alike:
         told = f"{method.id} wants all images scaled alike, for {method.scaled_alike}"
         raise UsageError(f"training.normalisation=percentiles: {told}")
+
+
+def _refuse_unknown_strata(config: RunConfig, data: Sequence[Dataset]) -> None:
+    strata = sorted({str(stratum) for item in data for stratum in item.table["stratum"]})
+    for pattern in config.training.stratum_weights:
+        if not fnmatch.filter(strata, pattern):
+            raise UsageError(f"training.stratum_weights: no stratum matches '{pattern}'; there are {', '.join(strata)}")
 
 
 def _takes_unlabelled(method: object, settings: NetworkConfig) -> bool:

@@ -49,7 +49,7 @@ class ObjectPatches:
         images = self._images
         if self._labelled and self._unlabelled:
             images = self._labelled if rng.uniform() < self._training.labelled_fraction else self._unlabelled
-        return images[int(rng.integers(len(images)))]
+        return _one(images, rng)
 
     def fixed(self, index: int, rng: np.random.Generator) -> Pair:
         """A patch of that image, around an object, unchanged but for the size of its objects."""
@@ -70,6 +70,15 @@ class ObjectPatches:
     def _with_targets(self, image: Planes, labels: Planes, planes: Planes) -> Pair:
         labels = np.ascontiguousarray(labels[0])
         return image.astype(np.float32, copy=False), self._targets(labels, np.ascontiguousarray(planes))
+
+
+def _one(images: Sequence[TrainingImage], rng: np.random.Generator) -> TrainingImage:
+    """One of the images, each as often as its weight says."""
+    weights = [item.weight for item in images]
+    if len(set(weights)) == 1:
+        return images[int(rng.integers(len(images)))]
+    ends = np.cumsum(weights)
+    return images[int(np.searchsorted(ends, rng.uniform(0, ends[-1]), side="right"))]
 
 
 def _window(item: TrainingImage, size: int, rng: np.random.Generator, *, on_object: bool) -> tuple[int, int]:
