@@ -76,25 +76,12 @@ def predict_files(
     """
     if format not in SUFFIX:
         raise UsageError(f"format '{format}' is not one of {', '.join(SUFFIX)}")
-    if overwrite and resume:
-        raise UsageError("--overwrite replaces what is there and --resume keeps it; only one of them can be meant")
-    found = [file for image in images for file in _images_at(image)]
-    targets = [output / f"{_name(path)}{SUFFIX[format]}" for path in found]
-    for path, target in zip(found, targets, strict=True):
-        if targets.count(target) > 1:
-            raise UsageError(f"{path}: another image would be written to {target} too")
-        if target.resolve() == path.resolve():
-            raise UsageError(f"{path}: its labels would replace the image; choose another --output")
-        if target.exists() and not overwrite and not resume:
-            raise UsageError(f"{target}: exists; --overwrite replaces it, --resume keeps it and does the others")
-    todo = [pair for pair in zip(found, targets, strict=True) if not (resume and pair[1].exists())]
+    todo = plan_files(images, output, suffix=SUFFIX[format], overwrite=overwrite, resume=resume)
     if not todo:
         return
     options = {"weights": weights, "device": device, "decoder": decoder, "precision": precision, "diameter": diameter}
     model = load_model(package, **options, trust=trust)
-    for path, _ in todo:
-        if not path.exists():
-            raise UsageError(f"{path}: no such file")
+    refuse_missing(todo)
     for path, target in track(todo, "predicting", len(todo), show=progress and len(todo) > 1):
         try:
             with open_stack(path, axes=axes, channel=channel) as stack:
@@ -108,6 +95,40 @@ def predict_files(
             yield Outcome(path, target, reason=f"{path}: memory ran out")
         else:
             yield Outcome(path, target, objects)
+
+
+def plan_files(
+    images: Sequence[str | Path], output: Path, *, suffix: str, overwrite: bool = False, resume: bool = False
+) -> list[tuple[Path, Path]]:
+    """Each image with where its answer is to go, `<output>/<name><suffix>`; with `resume` those not answered yet.
+
+    Parameters
+    ----------
+    images : files, zarr folders, folders of either, and patterns with *, ? or **.
+
+    Raises
+    ------
+    UsageError : nothing found, two images of one name, or an answer that is there already.
+    """
+    if overwrite and resume:
+        raise UsageError("--overwrite replaces what is there and --resume keeps it; only one of them can be meant")
+    found = [file for image in images for file in _images_at(image)]
+    targets = [output / f"{_name(path)}{suffix}" for path in found]
+    for path, target in zip(found, targets, strict=True):
+        if targets.count(target) > 1:
+            raise UsageError(f"{path}: another image would be written to {target} too")
+        if target.resolve() == path.resolve():
+            raise UsageError(f"{path}: its labels would replace the image; choose another --output")
+        if target.exists() and not overwrite and not resume:
+            raise UsageError(f"{target}: exists; --overwrite replaces it, --resume keeps it and does the others")
+    return [pair for pair in zip(found, targets, strict=True) if not (resume and pair[1].exists())]
+
+
+def refuse_missing(todo: Sequence[tuple[Path, Path]]) -> None:
+    """UsageError for a planned image that is not there."""
+    for path, _ in todo:
+        if not path.exists():
+            raise UsageError(f"{path}: no such file")
 
 
 def _predict(model: Model, path: Path, stack: Stack, target: Path, *, format: str, progress: bool) -> int | None:
