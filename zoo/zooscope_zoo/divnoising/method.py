@@ -15,8 +15,8 @@ class DivNoisingConfig(VariationalConfig):
 
     Attributes
     ----------
-    learn_sigma : the published method takes the noise as known. A network that learns its deviation from the start takes
-        all of the image for noise, before the latent variables say anything: then they are worth nothing any more.
+    learn_sigma : off, since the published method takes the noise as known. A deviation that is learned while the latent
+        variables say nothing yet comes to hold the image too, and then they are worth nothing any more.
     draws : nothing of the training; packages of the run give so many fixed draws beside the image.
     """
 
