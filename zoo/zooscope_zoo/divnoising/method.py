@@ -15,8 +15,8 @@ class DivNoisingConfig(VariationalConfig):
 
     Attributes
     ----------
-    learn_sigma : off, since the published method takes the noise as known. A deviation that is learned while the latent
-        variables say nothing yet comes to hold the image too, and then they are worth nothing any more.
+    learn_sigma : off, since the published method takes the noise as known; a learned deviation also holds what of the
+        image the latent variables do not say yet.
     draws : nothing of the training; packages of the run give so many fixed draws beside the image.
     """
 
