@@ -123,7 +123,7 @@ def train(
             entry |= _named("validation", _validate(trainee, accelerator, fixed))
             _refuse_infinite(entry, folder)
             sums = {}
-            reason = method.lost(entry) if isinstance(method, MayBeLost) and 2 * step <= settings.steps else ""
+            reason = _lost(method, entry) if 2 * step <= settings.steps else ""
             if reason:
                 say(f"step {step}: {reason}; the training begins anew with other weights")
                 torch.manual_seed(_seed_of(step, settings.seed))
@@ -157,6 +157,10 @@ def learning_rate(step: int, config: RunConfig, *, since: int = 0) -> float:
 def _seed_of(step: int, *others: int) -> int:
     """For what a network draws itself (dropout): like its patches it depends on the step, whatever came before."""
     return int(np.random.SeedSequence([*others, step]).generate_state(1)[0])
+
+
+def _lost(method: object, entry: Mapping[str, float]) -> str:
+    return method.lost(entry) if isinstance(method, MayBeLost) else ""
 
 
 def _refuse_infinite(entry: Mapping[str, float], folder: RunFolder) -> None:
