@@ -101,6 +101,7 @@ def train(
     main = accelerator.is_main_process
     board = TensorBoard(folder.path) if main else None
     sums: dict[str, float] = {}
+    judge = _judge(method)
     begin = time.perf_counter() - (history[-1]["seconds"] if history else 0.0)
     with Bar(f"training {method.id}", settings.steps, done=begin_step, show=progress and main) as bar:
         for step, batch in enumerate(loader, start=begin_step + 1):
@@ -123,7 +124,7 @@ def train(
             entry |= _named("validation", _validate(trainee, accelerator, fixed))
             _refuse_infinite(entry, folder)
             sums = {}
-            reason = _lost(method, entry) if 2 * step <= settings.steps else ""
+            reason = judge.lost(entry) if judge and 2 * step <= settings.steps else ""
             if reason:
                 say(f"step {step}: {reason}; the training begins anew with other weights")
                 torch.manual_seed(_seed_of(step, settings.seed))
@@ -134,7 +135,7 @@ def train(
             history.append(entry)
             if main and board:
                 raw: Any = accelerator.unwrap_model(trainee, keep_torch_compile=False).network
-                anew = {"given": given, "anew_at": anew_at} if isinstance(method, MayBeLost) else {}
+                anew = {"given": given, "anew_at": anew_at} if judge else {}
                 state = {"optimiser": optimiser.state_dict(), "step": step, "history": history, **anew}
                 _write(folder, raw, state, accelerator.scaler, note=method.curve_note)
                 board.add(entry)
@@ -159,8 +160,8 @@ def _seed_of(step: int, *others: int) -> int:
     return int(np.random.SeedSequence([*others, step]).generate_state(1)[0])
 
 
-def _lost(method: object, entry: Mapping[str, float]) -> str:
-    return method.lost(entry) if isinstance(method, MayBeLost) else ""
+def _judge(method: object) -> MayBeLost | None:
+    return method if isinstance(method, MayBeLost) else None
 
 
 def _refuse_infinite(entry: Mapping[str, float], folder: RunFolder) -> None:
