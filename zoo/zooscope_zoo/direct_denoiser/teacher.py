@@ -15,6 +15,9 @@ from zooscope_zoo.packaging.trained import Trained, read_run
 from zooscope_zoo.training.normalisation import Normalisation
 from zooscope_zoo.training.run_folder import find_run
 
+_not_compiled: Any = torch.compiler.disable
+"""What opens a file and keeps what it read is no graph of operations."""
+
 
 @runtime_checkable
 class Draws(Protocol):
@@ -74,6 +77,7 @@ def read_teacher(source: str, sha256: str, *, channels: int) -> Trained:
     return trained
 
 
+@_not_compiled
 def drawn(source: str, sha256: str, images: Tensor) -> Tensor:
     """A draw of the teacher for each of the normalised images (b, c, y, x), float32, without gradients.
 
