@@ -74,9 +74,12 @@ def make_plan(table: pd.DataFrame, *, pairs: int) -> Plan:
     """
     pool = table[table["stratum"].str.startswith("fluorescence-") & table["split"].isin(["train", "test"])]
     fields: dict[tuple[str, int], list[list[str]]] = defaultdict(list)
-    for _, tiles in pool.groupby("group"):
+    by_field: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for id, stratum, group in zip(map(str, pool.index), pool["stratum"], pool["group"], strict=True):
+        by_field[stratum, group].append(id)
+    for (stratum, _), tiles in by_field.items():
         if len(tiles) > 1:
-            fields[str(tiles["stratum"].iloc[0]), len(tiles)].append(sorted(map(str, tiles.index), key=_hash))
+            fields[stratum, len(tiles)].append(sorted(tiles, key=_hash))
     found: list[tuple[list[str], list[str]]] = []
     for alike in fields.values():
         alike.sort(key=lambda tiles: _hash(tiles[0]))

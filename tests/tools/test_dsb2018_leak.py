@@ -34,13 +34,14 @@ def table() -> pd.DataFrame:
 
 def test_sides_train_alike_but_for_whose_neighbours_they_see(tool: ModuleType, table: pd.DataFrame):
     plan = tool.make_plan(table, pairs=24)
+    group = dict(zip(map(str, table.index), table["group"], strict=True))
     fields: dict[str, dict[str, set[str]]] = {}
     for side in ("a", "b"):
-        splits = pd.Series(plan.splits(side))
-        assert set(splits) == {"train", "test"}
-        assert not set(table["split"][list(splits.index)]) & {"validation"}
-        fields[side] = {part: set(table["group"][list(splits.index[splits == part])]) for part in ("train", "test")}
-        own = set(table["group"][list(plan.tested[side])])
+        splits: dict[str, str] = plan.splits(side)
+        assert set(splits.values()) == {"train", "test"}
+        assert "validation" not in set(table["split"][list(splits)])
+        fields[side] = {part: {group[id] for id in splits if splits[id] == part} for part in ("train", "test")}
+        own = {group[id] for id in plan.tested[side]}
         assert len(own) == 24
         assert own == fields[side]["train"] & fields[side]["test"]
     assert fields["a"]["test"] == fields["b"]["test"]
