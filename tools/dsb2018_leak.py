@@ -175,7 +175,7 @@ def settings_of(runs: Iterable[RunFolder]) -> dict[str, Any]:
 
 def write(figures: Mapping[str, Any], folder: Path = REPORTS) -> None:
     """JSON, and the same as a table."""
-    training = figures["settings"]["training"]
+    training, count = figures["settings"]["training"], len(figures["seeds"])
     lines = [
         "# The leak of neighbouring tiles, measured on DSB 2018",
         "",
@@ -185,7 +185,8 @@ def write(figures: Mapping[str, Any], folder: Path = REPORTS) -> None:
         f"in {training['steps']} steps of {training['batch']} patches of {training['patch_px']} px. "
         "`python tools/dsb2018_leak.py --help` says how tiles are drawn.",
         "",
-        f"Mean of {len(figures['seeds'])} seeds; the gain has its paired 95 % interval, fields resampled.",
+        f"{f'Mean of {count} seeds' if count > 1 else 'One seed'}; the gain has its paired 95 % interval, fields "
+        "resampled.",
         "",
         "| per image | with neighbours | without | gain | gain of each seed |",
         "|---|---:|---:|---:|---:|",
