@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from zooscope.bundled import bundled
 from zooscope.data.blur import GaussianBlur
+from zooscope.data.crops import Crops
 from zooscope.data.noise import Noise
 from zooscope.data.scale import Scale
 from zooscope.data.truth import TRUTHS
@@ -53,6 +54,7 @@ class Card(BaseModel):
     scale, blur : what is done to clean images before noise is added (zooscope/data/degrade.py).
     noise : what is added to clean images, where that is done here.
     levels : in place of `noise`, several: each image comes once a level, whose name is its stratum.
+    crops : keeps central squares of some images of one split, as they are once degraded.
     subsets : parts that a leaderboard reports beside the whole: name -> pattern of strata, e.g. "fluorescence-*".
     digest : sha256 over the decoded content of all samples; absent while nobody has fetched the source here.
     ranked_by : the metric that ranks on this data set, where that is not the task's usual one.
@@ -84,6 +86,7 @@ class Card(BaseModel):
     blur: GaussianBlur | None = None
     noise: Noise | None = None
     levels: dict[Annotated[str, Field(pattern=_NAME)], Noise] = {}
+    crops: Crops | None = None
     subsets: dict[str, str] = {}
     digest: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     ranked_by: str | None = None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from zooscope.data.card import Card
+from zooscope.data.crops import cropped
 from zooscope.data.degrade import degrade
 from zooscope.errors import DataError
 from zooscope.progress import track
@@ -18,14 +19,19 @@ from zooscope.sample import Sample
 def read(card: Card, files: Mapping[str, Path], *, beside: Path, progress: bool) -> Iterator[tuple[Sample, str]]:
     """(sample, split) of every image of a card's sources, grouped and split by the card's table where it has one.
 
-    A reader is a module with `read(card, files)` that yields (sample, split). An image that the table lacks keeps
-    what the reader said; a table whose images are not all there is an error. Of a card with noise the reader gives the
-    clean images.
+    Of a card with crops only those. A reader is a module with `read(card, files)` that yields (sample, split). An
+    image that the table lacks keeps what the reader said; a table whose images are not all there is an error. Of a
+    card with noise the reader gives the clean images.
 
     Raises
     ------
     DataError : an unknown reader, sources that hold something else, a split that the card does not name.
     """
+    pairs = _read(card, files, beside=beside, progress=progress)
+    yield from cropped(pairs, card.crops) if card.crops else pairs
+
+
+def _read(card: Card, files: Mapping[str, Path], *, beside: Path, progress: bool) -> Iterator[tuple[Sample, str]]:
     known = [module.name for module in pkgutil.iter_modules(__path__)]
     name = (card.reader or "").replace("-", "_")
     if name not in known:
@@ -35,6 +41,8 @@ def read(card: Card, files: Mapping[str, Path], *, beside: Path, progress: bool)
     pairs = importlib.import_module(f"{__name__}.{name}").read(card, files)
     seen: set[str] = set()
     for sample, split in track(pairs, f"decoding {card.name}", len(table) or None, show=progress):
+        if card.crops and split != card.crops.split and not table:
+            continue
         row = table.get(sample.id)
         if row:
             sample, split = replace(sample, group=row["group"], stratum=row["stratum"]), row["split"]
