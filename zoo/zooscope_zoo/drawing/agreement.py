@@ -79,7 +79,7 @@ class Agreement:
         draws = len(self.counts)
         told = f"{min(self.counts)} to {max(self.counts)} objects in {draws} draws"
         with mpl.rc_context(STYLE):
-            figure = new_figure(2 * _PANEL_IN + 0.8, _PANEL_IN * height / width + 0.5)
+            figure = new_figure(2 * (_PANEL_IN + 0.85), _PANEL_IN * height / width + 0.35)
             left, right = figure.subplots(1, 2)
             left.imshow(gray, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
             seen = np.ma.masked_equal(self._outlines / draws, 0)
