@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 from skimage.segmentation import find_boundaries
 
@@ -89,7 +90,7 @@ class Agreement:
             share = right.imshow(self.share, cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
             right.imshow(
                 np.ma.masked_equal(find_boundaries(labels, mode="inner").astype(np.uint8), 0),
-                cmap=mpl.colors.ListedColormap(["white"]),
+                cmap=ListedColormap(["white"]),
                 interpolation="nearest",
             )
             figure.colorbar(share, ax=right, shrink=0.8, label="share of draws with an object here")

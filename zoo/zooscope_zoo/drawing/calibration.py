@@ -2,8 +2,8 @@
 
 By the rank of the truth among the draws of its pixel (rank histograms, Hamill 2001,
 doi:10.1175/1520-0493(2001)129<0550:IORHFV>2.0.CO;2): where truth and n draws come from one distribution, each of the
-n + 1 ranks is as probable as the others. A central interval of level L holds the middle share L of the ranks; a rank that
-it holds in part counts in part, so that what is expected is L for every number of draws.
+n + 1 ranks is as probable as the others. A central interval of level L holds the middle share L of the ranks; a rank
+that it holds in part counts in part, so that what is expected is L for every number of draws.
 """
 
 import io
@@ -13,6 +13,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from zooscope.report.figures.style import COLOURS, STYLE, WIDE_IN, new_figure
@@ -114,6 +115,7 @@ class Calibration:
             left.legend(loc="upper left")
             right.bar(np.arange(len(mean)), mean, width=1, color=COLOURS[0], edgecolor="white", linewidth=0.3)
             right.axhline(1 / len(mean), color="black", linewidth=0.6)
+            right.xaxis.set_major_locator(MaxNLocator(integer=True))
             right.set(xlabel="draws below the truth", ylabel="share of pixels", xlim=(-0.5, len(mean) - 0.5))
             buffer = io.BytesIO()
             figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})

@@ -31,8 +31,8 @@ def window(deviation: NDArray[Any]) -> tuple[slice, slice]:
     height, width = deviation.shape[1:]
     if max(height, width) <= _WHOLE_PX:
         return slice(0, height), slice(0, width)
-    edges = [min(n, _WINDOW_PX) for n in (height, width)]
-    means = uniform_filter(deviation.mean(axis=0), edges, mode="constant")
+    edges: Any = (min(height, _WINDOW_PX), min(width, _WINDOW_PX))
+    means = uniform_filter(deviation.mean(axis=0), size=edges, mode="constant")
     centre = np.unravel_index(int(means.argmax()), means.shape)
     begins = [int(np.clip(at - edge // 2, 0, n - edge)) for at, edge, n in zip(centre, edges, means.shape, strict=True)]
     y, x = (slice(begin, begin + edge) for begin, edge in zip(begins, edges, strict=True))
@@ -60,7 +60,8 @@ def sheet_png(image: Picture, mean: Picture, deviation: Picture, draws: Sequence
     with mpl.rc_context(STYLE):
         figure = new_figure(width, sum(heights) + 0.35)
         figure.suptitle(f"black is {low:.4g} and white {high:.4g} in all pictures{place and f'; {place}'}", fontsize=7)
-        above, below = figure.subfigures(2, 1, height_ratios=heights)
+        parts: Any = figure.subfigures(2, 1, height_ratios=heights)
+        above, below = parts
         top = above.subplots(1, 3)
         for axes, picture, title in zip(top, (image, mean), ("input", "mean of all draws"), strict=False):
             axes.imshow(_gray(picture, low, high), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
