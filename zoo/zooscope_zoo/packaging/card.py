@@ -44,11 +44,11 @@ def model_card(
     title = f"# {name}\n\n{method.summary} Trained on {_names(trained)}.\n\n{_PICTURES[trained.method.task]}"
     sections = {
         "Intended use": method.intended_use,
-        "Input and output": _input(trained) + "\n" + output,
+        "Input and output": input_text(trained) + "\n" + output,
         "Training data": _training_data(trained),
         "Validation": _validation(trained, measured),
         "Receptive field": _field(trained, measured),
-        "Agreement of the weights formats": _agreement(parity),
+        "Agreement of the weights formats": agreement(parity),
         "Limits": method.limits + "\n" + _own_limits(trained),
         "Citation": "\n".join(f"- {item.text}. https://doi.org/{item.doi}" for item in cite),
         "Licence": _licence(trained, licence),
@@ -60,7 +60,8 @@ def _names(trained: Trained) -> str:
     return ", ".join(trained.names)
 
 
-def _input(trained: Trained) -> str:
+def input_text(trained: Trained) -> str:
+    """What a package takes, as a sentence."""
     kind = "RGB" if trained.settings.channels == 3 else "gray"
     step = trained.sizes.step
     low, high = trained.percentiles or (0, 0)
@@ -136,7 +137,8 @@ def _field(trained: Trained, measured: Measured) -> str:
     return f"{field} px. {sizes}Tiles want a halo of {trained.halo_px} px."
 
 
-def _agreement(parity: Sequence[Agreement]) -> str:
+def agreement(parity: Sequence[Agreement]) -> str:
+    """How far the weights formats differ, as a table."""
     rows = [f"| {p.format} | {'x'.join(map(str, p.size))} | {p.difference:.1e} | {p.limit:.1e} |" for p in parity]
     axes = "z, y and x" if any(len(item.size) == 3 for item in parity) else "y and x"
     return (

@@ -50,8 +50,9 @@ def example_input(sample: Sample, trained: Trained) -> NDArray[np.float32]:
 
 def example_ready(raw: NDArray[np.float32], trained: Trained) -> NDArray[np.float32]:
     """A batch (1, c, y, x) normalised as the package's own preprocessing does."""
-    scale = trained.normalisation.of(raw[0]).image if trained.normalisation else normalise
-    return scale(raw[0])[None]
+    if trained.normalisation:
+        return trained.normalisation.of(raw[0]).image(raw[0])[None]
+    return normalise(raw[0], trained.object_percentiles)[None]
 
 
 def _noised(sample: Sample, normalisation: AnyNormalisation, space: str) -> Sample:

@@ -87,9 +87,7 @@ def export(
     DataError : the data of the run is not there any more. ZooscopeError : the weights formats disagree, or what
         `publisher` says does not fit the format.
     """
-    if output.suffix != ".zip":
-        raise UsageError(f"{output}: a package is a file that ends in .zip")
-    _refuse_unwritable(output)
+    refuse_unwritable(output)
     trained = read_run(run)
     if with_postprocessing:
         refuse_without_operation(trained)
@@ -116,7 +114,7 @@ def export(
         authors, tags = publisher.authors or shipped.authors, (*shipped.tags, *publisher.tags)
         publisher = replace(publisher, authors=authors, tags=tags)
     files = package_files(trained, formats, measured, cover, publisher=publisher)
-    _refuse_invalid(files)
+    refuse_invalid(files)
     atomic.write_bytes(output, zipped(files))
     return output
 
@@ -130,12 +128,12 @@ def drafted(trained: Trained, formats: Formats) -> Generator[Path]:
 
 def draft_files(trained: Trained, formats: Formats) -> dict[str, bytes]:
     """A package that runs, without decoder, card and cover."""
-    files = {**formats.files, "test_input.npy": _npy(formats.raw), "test_output.npy": _npy(formats.output)}
+    files = {**formats.files, "test_input.npy": npy_bytes(formats.raw), "test_output.npy": npy_bytes(formats.output)}
     outputs = [maps_output(trained, files)]
     rdf = package_rdf(trained, method_card(trained.method), formats.architecture, files, outputs, licence=None)
     if size := known_size(trained):
         rdf["config"] = {"zooscope": size}
-    return {**files, "rdf.yaml": _yaml(rdf)}
+    return {**files, "rdf.yaml": yaml_bytes(rdf)}
 
 
 def package_files(
@@ -144,15 +142,15 @@ def package_files(
     """All files of a package by name."""
     card, decoder = method_card(trained.method), trained.decoder
     licence = publisher.licence or licence_of(trained)
-    files = {**formats.files, "test_input.npy": _npy(formats.raw), "cover.png": cover}
+    files = {**formats.files, "test_input.npy": npy_bytes(formats.raw), "cover.png": cover}
     if trained.curves is not None:
         files["curves.png"] = curves_png(trained.curves, note=trained.method.curve_note)
     if formats.channels_last:
         kwargs = stardist_kwargs(trained, measured.params, channels=formats.channels)
-        files["test_output.npy"] = _npy(prove_labels(formats.maps, formats.onnx_maps, kwargs))
+        files["test_output.npy"] = npy_bytes(prove_labels(formats.maps, formats.onnx_maps, kwargs))
         outputs, text = [labels_output(files, kwargs)], labels_text()
     else:
-        files["test_output.npy"] = _npy(formats.output)
+        files["test_output.npy"] = npy_bytes(formats.output)
         files["decoder.py"] = inspect.getsource(find_decoder(decoder)).encode()  # type: ignore[arg-type]
         outputs = [maps_output(trained, files)]
         text = output_text(trained, measured.decoder, tta=formats.tta)
@@ -165,7 +163,7 @@ def package_files(
         licence=licence, authors=publisher.authors, tags=publisher.tags,
     )  # fmt: skip
     rdf["config"] = {"zooscope": ours(trained, measured, with_decoder=not formats.channels_last)}
-    return {**files, "rdf.yaml": _yaml(rdf)}
+    return {**files, "rdf.yaml": yaml_bytes(rdf)}
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
@@ -177,14 +175,17 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _refuse_unwritable(output: Path) -> None:
-    """Before minutes of work end at a folder that takes no file."""
+def refuse_unwritable(output: Path) -> None:
+    """UsageError before minutes of work end at a folder that takes no file."""
+    if output.suffix != ".zip":
+        raise UsageError(f"{output}: a package is a file that ends in .zip")
     nearest = next(folder for folder in output.absolute().parents if folder.exists())
     if output.is_dir() or not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise UsageError(f"{output}: no file can be written there")
 
 
-def _refuse_invalid(files: Mapping[str, bytes]) -> None:
+def refuse_invalid(files: Mapping[str, bytes]) -> None:
+    """ZooscopeError for a package that the spec does not take."""
     with tempfile.TemporaryDirectory() as name:
         _, found = validate(_written(files, Path(name) / "package"))
     errors = [finding.text for finding in found if finding.level == "error"]
@@ -207,11 +208,13 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def _yaml(rdf: Mapping[str, object]) -> bytes:
+def yaml_bytes(rdf: Mapping[str, object]) -> bytes:
+    """A description as rdf.yaml."""
     return yaml.dump(rdf, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120).encode()
 
 
-def _npy(array: NDArray[np.generic]) -> bytes:
+def npy_bytes(array: NDArray[np.generic]) -> bytes:
+    """A test tensor as .npy."""
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()

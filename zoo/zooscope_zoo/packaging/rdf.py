@@ -74,7 +74,12 @@ def _of_space(tags: Sequence[str], space: str) -> list[str]:
 def package_name(trained: Trained, method: MethodCard) -> str:
     """Title and data sets, in the letters that the spec allows."""
     names = ", ".join(str(item["dataset"]) for item in trained.data)
-    return re.sub(r"[^A-Za-z0-9_+\- ()]", " ", f"{method.title} ({names})")[:128]
+    return allowed_name(f"{method.title} ({names})")
+
+
+def allowed_name(text: str) -> str:
+    """In the letters, and of the length, that the spec allows."""
+    return re.sub(r"[^A-Za-z0-9_+\- ()]", " ", text)[:128]
 
 
 def licence_of(trained: Trained) -> str | None:

@@ -32,6 +32,7 @@ class Trained:
     started_from : the model that it was first, or None. taught_by : the model that it learned from, or None.
     earlier : what those were trained on, and it was not.
     normalisation : of images that are restored; None of those with objects, each scaled by its own percentiles.
+    object_percentiles : by which an image with objects is scaled; others than ours of a network trained elsewhere.
     curves : losses of each validation, or None.
     """
 
@@ -44,6 +45,7 @@ class Trained:
     taught_by: str | None = None
     earlier: tuple[Mapping[str, Any], ...] = ()
     normalisation: AnyNormalisation | None = None
+    object_percentiles: tuple[float, float] = PERCENTILES
     curves: pd.DataFrame | None = field(default=None, compare=False)
 
     def network(self) -> nn.Module:
@@ -81,7 +83,7 @@ class Trained:
         """By which each image is scaled; None where all are scaled alike."""
         if isinstance(self.normalisation, OwnPercentiles):
             return self.normalisation.low, self.normalisation.high
-        return PERCENTILES if self.normalisation is None else None
+        return self.object_percentiles if self.normalisation is None else None
 
     @property
     def decoder(self) -> str:

@@ -67,9 +67,9 @@ class TrainingImage:
 Planes = Callable[[NDArray[np.int32]], NDArray[np.float32]]
 
 
-def normalise(image: NDArray[np.float32]) -> NDArray[np.float32]:
+def normalise(image: NDArray[np.float32], percentiles: tuple[float, float] = PERCENTILES) -> NDArray[np.float32]:
     """(c, y, x) scaled by the percentiles of each channel, as the spec's `scale_range` with eps 1e-6."""
-    low, high = np.percentile(image, PERCENTILES, axis=(1, 2), keepdims=True)
+    low, high = np.percentile(image, percentiles, axis=(1, 2), keepdims=True)
     return ((image - low) / (high - low + 1e-6)).astype(np.float32)
 
 
