@@ -9,6 +9,7 @@ from zooscope.sample import Task
 from zooscope_zoo.packaging import restored_card
 from zooscope_zoo.packaging.measured import Measured
 from zooscope_zoo.packaging.method_card import Citation, MethodCard
+from zooscope_zoo.packaging.operation import Operation
 from zooscope_zoo.packaging.parity import Agreement
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.training.normalisation import Normalisation
@@ -172,9 +173,15 @@ def output_text(trained: Trained, decoder: str, *, tta: bool) -> str:
     )
 
 
-def labels_text() -> str:
+def labels_text(operation: Operation) -> str:
     """What a package with the spec's own operation gives."""
+    whole = (
+        "bioimageio.core cannot join blocks of a network whose maps are smaller than the image"
+        if operation.channels_last
+        else "labels of blocks cannot be joined"
+    )
+    needs = "" if operation.channels_last else f" It needs the package `{operation.needs}`."
     return (
-        "A label image, by the operation `stardist_postprocessing`: 0 is background, every other value one object. Run "
-        "it on whole images: bioimageio.core cannot join blocks of a network whose maps are smaller than the image."
+        f"A label image, by the operation `{operation.id}`: 0 is background, every other value one object. Run it on "
+        f"whole images: {whole}.{needs}"
     )

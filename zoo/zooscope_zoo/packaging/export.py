@@ -25,7 +25,7 @@ from zooscope_zoo.packaging.cover import cover_png
 from zooscope_zoo.packaging.formats import Formats, make_formats
 from zooscope_zoo.packaging.measured import Measured, measure_package, validation_data
 from zooscope_zoo.packaging.method_card import method_card
-from zooscope_zoo.packaging.operation import prove_labels, refuse_without_operation, stardist_kwargs
+from zooscope_zoo.packaging.operation import Operation, find_operation, prove_labels
 from zooscope_zoo.packaging.parity import one_thread
 from zooscope_zoo.packaging.rdf import (
     citations,
@@ -89,8 +89,7 @@ def export(
     """
     refuse_unwritable(output)
     trained = read_run(run)
-    if with_postprocessing:
-        refuse_without_operation(trained)
+    operation = find_operation(trained) if with_postprocessing else None
     if tta and trained.method.task is not Task.RESTORATION:
         raise UsageError(
             f"test-time augmentation is for methods that restore images; {trained.method.id} finds objects"
@@ -104,7 +103,7 @@ def export(
         with one_thread():
             cover = cover_png(draft, formats.sample, trained.decoder, measured.params)
         ready, _ = open_package(draft).processing().begin(formats.raw[0])
-    if with_postprocessing:
+    if operation and operation.channels_last:
         formats = make_formats(trained, channels_last=True)
     formats = replace(formats, ready=ready[None])
     publisher = publisher or Publisher()
@@ -113,7 +112,7 @@ def export(
     if shipped:
         authors, tags = publisher.authors or shipped.authors, (*shipped.tags, *publisher.tags)
         publisher = replace(publisher, authors=authors, tags=tags)
-    files = package_files(trained, formats, measured, cover, publisher=publisher)
+    files = package_files(trained, formats, measured, cover, publisher=publisher, operation=operation)
     refuse_invalid(files)
     atomic.write_bytes(output, zipped(files))
     return output
@@ -137,18 +136,24 @@ def draft_files(trained: Trained, formats: Formats) -> dict[str, bytes]:
 
 
 def package_files(
-    trained: Trained, formats: Formats, measured: Measured, cover: bytes, *, publisher: Publisher
+    trained: Trained,
+    formats: Formats,
+    measured: Measured,
+    cover: bytes,
+    *,
+    publisher: Publisher,
+    operation: Operation | None = None,
 ) -> dict[str, bytes]:
-    """All files of a package by name."""
+    """All files of a package by name; with an `operation` of labels instead of dense maps."""
     card, decoder = method_card(trained.method), trained.decoder
     licence = publisher.licence or licence_of(trained)
     files = {**formats.files, "test_input.npy": npy_bytes(formats.raw), "cover.png": cover}
     if trained.curves is not None:
         files["curves.png"] = curves_png(trained.curves, note=trained.method.curve_note)
-    if formats.channels_last:
-        kwargs = stardist_kwargs(trained, measured.params, channels=formats.channels)
-        files["test_output.npy"] = npy_bytes(prove_labels(formats.maps, formats.onnx_maps, kwargs))
-        outputs, text = [labels_output(files, kwargs)], labels_text()
+    if operation:
+        kwargs = operation.kwargs(trained, measured.params, formats.channels)
+        files["test_output.npy"] = npy_bytes(prove_labels(operation, formats.maps, formats.onnx_maps, kwargs))
+        outputs, text = [labels_output(files, operation, kwargs)], labels_text(operation)
     else:
         files["test_output.npy"] = npy_bytes(formats.output)
         files["decoder.py"] = inspect.getsource(find_decoder(decoder)).encode()  # type: ignore[arg-type]
@@ -162,7 +167,7 @@ def package_files(
         trained, card, formats.architecture, files, outputs,
         licence=licence, authors=publisher.authors, tags=publisher.tags,
     )  # fmt: skip
-    rdf["config"] = {"zooscope": ours(trained, measured, with_decoder=not formats.channels_last)}
+    rdf["config"] = {"zooscope": ours(trained, measured, with_decoder=operation is None)}
     return {**files, "rdf.yaml": yaml_bytes(rdf)}
 
 

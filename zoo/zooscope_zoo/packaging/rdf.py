@@ -13,6 +13,7 @@ from zooscope.sample import Task
 from zooscope_zoo.packaging.architecture import Architecture
 from zooscope_zoo.packaging.measured import Measured
 from zooscope_zoo.packaging.method_card import Citation, MethodCard
+from zooscope_zoo.packaging.operation import Operation
 from zooscope_zoo.packaging.tracing import OPSET
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.packaging.weights import ONNX, STATE_DICT, TORCHSCRIPT
@@ -134,15 +135,18 @@ def _undoing(trained: Trained, maps: int) -> dict[str, Any]:
     return {"postprocessing": [{"id": "scale_linear", "kwargs": kwargs}]}
 
 
-def labels_output(files: Mapping[str, bytes], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Labels by stardist_postprocessing. No halo: padding the image would change what the network answers."""
-    spatial = [{"type": "space", "id": axis, "size": {"tensor_id": "raw", "axis_id": axis}} for axis in "yx"]
+def labels_output(files: Mapping[str, bytes], operation: Operation, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels by an operation. No halo: padding the image would change what the network answers."""
+    axes: dict[str, dict[str, Any]] = {
+        axis: {"type": "space", "id": axis, "size": {"tensor_id": "raw", "axis_id": axis}} for axis in "yx"
+    }
+    axes |= {"batch": {"type": "batch"}, "channel": {"type": "channel", "channel_names": ["label"]}}
     return {
         "id": "labels",
         "description": "Label image: 0 is background, every other value one object.",
-        "axes": [{"type": "batch"}, *spatial, {"type": "channel", "channel_names": ["label"]}],
-        "data": {"type": "int32"},
-        "postprocessing": [{"id": "stardist_postprocessing", "kwargs": dict(kwargs)}],
+        "axes": [axes[axis] for axis in operation.axes],
+        "data": {"type": operation.dtype},
+        "postprocessing": [{"id": operation.id, "kwargs": dict(kwargs)}],
         "test_tensor": _file("test_output.npy", files),
     }
 
