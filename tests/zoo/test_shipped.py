@@ -107,9 +107,9 @@ def test_a_large_image_is_answered_in_tiles_as_it_is_whole(name: str, demo: Data
 
 
 @pytest.mark.parametrize("name", [name for name in plugins.names("models") if name != "nuclei-tiny"])
-def test_shipped_weights_are_half_precision_and_under_4_mb(name: str):
+def test_shipped_weights_are_half_precision_and_under_5_mb(name: str):
     (file,) = (bundled("weights") / name).glob("*.safetensors")
-    assert file.stat().st_size < 4_000_000
+    assert file.stat().st_size < 5_000_000
     assert {value.dtype for value in load_file(file).values() if value.is_floating_point()} == {torch.float16}
 
 
