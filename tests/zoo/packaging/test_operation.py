@@ -73,7 +73,7 @@ def test_the_package_gives_labels_and_is_ranked_by_our_decoder_with_the_same_par
     (operation,) = output["postprocessing"]
     assert operation["id"] == "cellpose_flow_dynamics"
     assert labels.shape == image.shape
-    assert labels.dtype == output["data"]["type"] == np.uint16
+    assert labels.dtype == output["data"]["type"] == "uint16"
     assert labels.max() > 3
     assert "decoder" not in rdf["config"]["zooscope"]
     assert "needs the package `cellpose`" in card
