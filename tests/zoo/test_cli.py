@@ -1,5 +1,6 @@
 """The verbs train and export: offered without being imported, one line an error."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,7 +40,10 @@ def test_help_tells_of_both_verbs_and_imports_neither_torch_nor_bioimageio():
         "try:\n    app()\nexcept SystemExit:\n    pass\n"
         "print(*[name for name in ('torch', 'bioimageio', 'zooscope_zoo.cli', 'numpy') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    wide = {**os.environ, "COLUMNS": "120"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60, env=wide
+    )
     assert done.stdout.splitlines()[-1] == ""
     assert "Train a method on data sets or on your own images and masks." in done.stdout
     assert "Package a run's best weights for BioImage.IO" in done.stdout

@@ -1,4 +1,4 @@
-"""The methods' verbs, `train` and `export`; what they need is imported when they run."""
+"""The methods' verbs `train`, `export` and `convert-cellpose`; what they need is imported when they run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 train = typer.Typer(add_completion=False)
 export = typer.Typer(add_completion=False)
+convert_cellpose = typer.Typer(add_completion=False)
 
 
 @train.command("train")
@@ -52,4 +53,26 @@ def _export(
     publisher = Publisher(authors=author or (), licence=licence, tags=tag or ())
     options = {"with_postprocessing": with_postprocessing, "tta": tta}
     path = write(run, output, **options, publisher=publisher, progress=True)
+    typer.echo(f"{path}; zooscope check {path} --trust tests it")
+
+
+@convert_cellpose.command("convert-cellpose")
+def _convert_cellpose(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of Cellpose 1 to 3: one file of PyTorch.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The package, a .zip; replaced if it is there.")],
+    diameter: Annotated[
+        float | None, typer.Option(min=4, max=256, help="Of objects, px; the checkpoint's own by default.")
+    ] = None,
+    author: Annotated[list[str] | None, typer.Option(help="An author of the package; repeat.")] = None,
+    licence: Annotated[
+        str | None, typer.Option(help="SPDX id of the weights; not stated by default, for the file does not tell.")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A tag beside the method's own, e.g. nuclei; repeat.")] = None,
+) -> None:
+    """Make a BioImage.IO package of a checkpoint of Cellpose 1 to 3; Cellpose itself is not needed."""
+    from zooscope_zoo.cellpose.convert import convert
+    from zooscope_zoo.packaging.export import Publisher
+
+    publisher = Publisher(authors=author or (), licence=licence, tags=tag or ())
+    path = convert(checkpoint, output, diameter_px=diameter, publisher=publisher)
     typer.echo(f"{path}; zooscope check {path} --trust tests it")

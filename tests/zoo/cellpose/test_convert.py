@@ -17,8 +17,8 @@ from zooscope.check import check
 from zooscope.errors import DataError, UsageError
 from zooscope.model import load_model
 from zooscope_zoo.cellpose.checkpoint import read_checkpoint, upstream_name
-from zooscope_zoo.cellpose.cli import convert_cellpose
 from zooscope_zoo.cellpose.network import CellposeNetwork
+from zooscope_zoo.cli import convert_cellpose
 from zooscope_zoo.train import train
 
 SETTINGS = {"width": 4, "depth": 2, "style": True, "blank_channels": 1}

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from zooscope.data import load_dataset
-from zooscope_zoo.drawing import Sampler, open_sampler
+from zooscope_zoo.drawing.sampler import Sampler, open_sampler
 from zooscope_zoo.train import train
 
 SMALL = (

@@ -20,10 +20,10 @@ from zooscope.outputfile import write_prediction
 from zooscope.sample import Task
 from zooscope.stack import PixelSize, open_stack
 from zooscope.store import Results
-from zooscope_zoo.drawing import Sampler
 from zooscope_zoo.drawing.files import draw_files
 from zooscope_zoo.drawing.of_data import draw_dataset
 from zooscope_zoo.drawing.pictures import window
+from zooscope_zoo.drawing.sampler import Sampler
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from zooscope.data import load_dataset
 from zooscope.errors import UsageError
-from zooscope_zoo.drawing import Moments, Sampler, open_sampler
 from zooscope_zoo.drawing import sampler as module
+from zooscope_zoo.drawing.moments import Moments
+from zooscope_zoo.drawing.sampler import Sampler, open_sampler
 
 Image = NDArray[np.generic]
 
