@@ -201,6 +201,7 @@ def test_a_folder_without_splits_is_told_of_split_which_writes_them(
     assert zooscope("split", folder).code == 2
 
 
+@pytest.mark.timeout(1500)
 def test_demo_runs_from_end_to_end_in_an_empty_cache_without_a_network(
     zooscope: Callable[..., Done], fresh_cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
