@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from rich.table import Table
 from zooscope.metrics import METRICS, metrics_of
 from zooscope.report.board import Board, BoardRow, Standing, Subset
 from zooscope.report.detection import detection_rows, detection_scores, detection_table, detection_title
+from zooscope.report.pairs import differences
 from zooscope.report.scale import USUAL, Scale, scale_of
 from zooscope.stats import INTERVAL, LEVEL, MIN_GROUPS, Estimate
 from zooscope.store import Result
@@ -99,6 +101,15 @@ def plain(board: Board) -> dict[str, Any]:
         "subsets": [vars(subset) for subset in board.subsets],
         "metrics": {name: metric.definition for name, metric in metrics_of(board.card.task).items()},
         "rows": rows,
+        "differences": {
+            subset.name: [
+                {"model": board.rows[i].name, "less": board.rows[j].name, **(one(less[i][j]) or {})}
+                for i, j in combinations(range(len(board.rows)), 2)
+            ]
+            for subset in board.subsets
+            if subset.kind != "stratum"
+            for less in [differences(board, subset.name, board.rows)]
+        },
         "failures": [{"model": f.run["model"]["name"], "reason": f.run["reason"]} for f in board.failures],
     }
 

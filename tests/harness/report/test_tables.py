@@ -2,6 +2,9 @@ import csv
 import io
 import json
 from dataclasses import replace
+from itertools import combinations
+
+import pytest
 
 from zooscope.report import tables
 from zooscope.report.board import Board
@@ -50,6 +53,17 @@ def test_a_rank_is_told_with_its_interval(board: Board) -> None:
     lines = list(csv.DictReader(io.StringIO(tables.csv_text(changed))))
     mine = next(line for line in lines if (line["subset"], line["metric"]) == ("all", board.shown.ranked_by))
     assert (mine["rank"], mine["rank_low"], mine["rank_high"]) == ("2", "1", "4")
+
+
+def test_json_tells_how_surely_each_model_is_ahead_of_each_that_stands_below(board: Board) -> None:
+    told = json.loads(tables.json_text(board))
+    names = [row["model"] for row in told["rows"]]
+    assert [(pair["model"], pair["less"]) for pair in told["differences"]["all"]] == list(combinations(names, 2))
+    for row, pair in zip(told["rows"][1:], told["differences"]["all"], strict=False):
+        behind = row["standings"]["all"]["behind"]
+        assert pair["less"] == row["model"]
+        assert pair["score"] == pytest.approx(-behind["score"])
+        assert (pair["low"], pair["high"]) == pytest.approx((-behind["high"], -behind["low"]))
 
 
 def test_a_score_that_does_not_exist_is_null_in_json(board: Board) -> None:
