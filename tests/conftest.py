@@ -11,6 +11,10 @@ from xdist.scheduler import LoadFileScheduling
 from zooscope import plugins
 from zooscope.data import Dataset, load_dataset
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # processes side by side, and those that they start, would only wait for each other's threads
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 class ByCost(LoadFileScheduling):
     """Keeps what shares costly fixtures in one of the parallel processes: a file, or a method's conformance.
