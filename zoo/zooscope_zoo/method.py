@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from zooscope.data import Dataset
 from zooscope.sample import Task
 from zooscope_zoo.training.normalisation import Normalisation
+from zooscope_zoo.turning import Turning
 
 Keeps = Literal["best", "last"]
 """Which weights become the package: those of the lowest validation loss, or the last."""
@@ -128,6 +129,10 @@ class ObjectMethod(Method, Protocol):
 
     def loss(self, logits: Tensor, targets: Tensor, config: Any) -> Mapping[str, Tensor]:
         """The terms, from what the network's `logits` gave."""
+        ...
+
+    def turning(self, config: Any) -> Turning:
+        """What becomes of its maps when the image is turned; UsageError where they do not turn with it."""
         ...
 
 

@@ -83,7 +83,7 @@ def test_a_method_without_an_operation_of_the_format_says_so(unet_run: Path, tmp
 
 
 def test_with_test_time_augmentation_a_package_restores_a_mirrored_image_to_the_mirror_image(
-    care_run: Path, unet_run: Path, tmp_path: Path
+    care_run: Path, tmp_path: Path
 ):
     package = export(care_run, tmp_path / "turned.zip", tta=True, publisher=PUBLISHER)
     assert [str(finding) for finding in check(package, trust=True) if finding.level == "error"] == []
@@ -95,9 +95,6 @@ def test_with_test_time_augmentation_a_package_restores_a_mirrored_image_to_the_
     np.testing.assert_allclose(mirrored[:, ::-1], restored, atol=1e-5 * np.ptp(restored))
     once = zooscope.load_model(export(care_run, tmp_path / "once.zip"), device="cpu")
     assert np.abs(once.predict(image) - restored).max() > 1e-3 * np.ptp(restored)
-
-    with pytest.raises(UsageError, match="methods that restore images; unet finds objects"):
-        export(unet_run, tmp_path / "unet.zip", tta=True)
 
 
 def test_a_package_with_uncertainty_gives_it_as_a_second_map_in_all_three_formats(laplace_run: Path, tmp_path: Path):

@@ -12,6 +12,7 @@ from zooscope.decode.cellpose_flows import FLOW_SCALE, flows_of_labels
 from zooscope.sample import Task
 from zooscope_zoo.cellpose.network import CellposeNetwork, cellpose_field_px
 from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod, count_parameters
+from zooscope_zoo.turning import Turning, vectors
 
 
 class CellposeConfig(NetworkConfig):
@@ -76,6 +77,10 @@ class Cellpose:
     def map_names(self, config: CellposeConfig) -> tuple[str, ...]:
         """Cellpose's own order."""
         return ("flow_y", "flow_x", "cell_logit")
+
+    def turning(self, config: CellposeConfig) -> Turning:
+        """The flow turns with the image."""
+        return vectors(0, after=1)
 
     def describe(self, config: CellposeConfig) -> Description:
         """The residual U-Net's field; a style sees the whole image besides."""

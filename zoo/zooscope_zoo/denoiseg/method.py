@@ -14,6 +14,7 @@ from zooscope_zoo.method import UNLABELLED, Description, Keeps, NetworkConfig, O
 from zooscope_zoo.nn.unet import unet_field_px
 from zooscope_zoo.training.blind_spots import blind_spots
 from zooscope_zoo.training.boundary import inner_boundary
+from zooscope_zoo.turning import Turning, unchanged
 
 CLASSES = 3
 """Background, interior, boundary: the first channels of the head; the image follows."""
@@ -112,6 +113,10 @@ class DenoiSeg:
         """What the decoder takes first, then the image's channels."""
         denoised = ("denoised",) if config.channels == 1 else ("denoised_red", "denoised_green", "denoised_blue")
         return ("foreground", "boundary", *denoised)
+
+    def turning(self, config: DenoiSegConfig) -> Turning:
+        """No map tells a direction."""
+        return unchanged(len(self.map_names(config)))
 
     def describe(self, config: DenoiSegConfig) -> Description:
         """The U-Net's own field."""

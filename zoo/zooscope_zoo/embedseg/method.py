@@ -1,6 +1,7 @@
 """EmbedSeg as a method: settings, targets, loss."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from zooscope_zoo.embedseg.centres import medoids
 from zooscope_zoo.embedseg.loss import embedding_loss
 from zooscope_zoo.embedseg.network import EmbedSegNetwork, embedseg_field_px
 from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod, count_parameters
+from zooscope_zoo.turning import Turning, vectors
 
 
 class EmbedSegConfig(NetworkConfig):
@@ -83,6 +85,11 @@ class EmbedSeg:
     def map_names(self, config: EmbedSegConfig) -> tuple[str, ...]:
         """Seed, and offsets and margins in pixels."""
         return ("seed", "offset_y", "offset_x", "margin_y", "margin_x")
+
+    def turning(self, config: EmbedSegConfig) -> Turning:
+        """Offsets turn with the image; the margins change places when y and x do."""
+        found = vectors(1, after=2)
+        return replace(found, transpose=(*found.transpose[:3], (4, 1), (3, 1)))
 
     def describe(self, config: EmbedSegConfig) -> Description:
         """The encoder's and one decoder's field."""

@@ -28,17 +28,50 @@ class ChannelsLast({network}):
 
 _TURNED = '''
 
+FLIP_Y = {turning.flip_y}
+FLIP_X = {turning.flip_x}
+TRANSPOSE = {turning.transpose}
+"""For each map of an image: the map of the turned image that says the same, and its sign."""
+
+GRID = {grid}
+"""Pixels of the image, along an edge, to one of the maps."""
+
+
 class Turned({network}):
     """The mean of what {network} gives for an image flipped and rotated, in y and x, in all eight ways."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The mean, turned back."""
         answers: list[torch.Tensor] = []
-        for image in (x, x.transpose(-2, -1)):
+        for transposed in (False, True):
             for axes in ((), (-2,), (-1,), (-2, -1)):
-                answer = super().forward(image.flip(axes)).flip(axes)
-                answers.append(answer if image is x else answer.transpose(-2, -1))
+                image = x.transpose(-2, -1) if transposed else x
+                for axis in axes:
+                    image = flipped(image, axis)
+                answer = super().forward(image)
+                for axis in axes:
+                    answer = taken(answer.flip(axis), FLIP_Y if axis == -2 else FLIP_X)
+                answers.append(taken(answer.transpose(-2, -1), TRANSPOSE) if transposed else answer)
         return torch.stack(answers).mean(0)
+
+
+def flipped(image: torch.Tensor, axis: int) -> torch.Tensor:
+    """Flipped, and shifted so that the first pixel of every cell of the grid is one it was before."""
+    image, shift = image.flip(axis), GRID - 1
+    if not shift:
+        return image
+    length = image.shape[axis]
+    first, last = image.narrow(axis, shift, length - shift), image.narrow(axis, length - shift, shift)
+    return torch.cat([first, last.flip(axis)], axis)
+
+
+def taken(maps: torch.Tensor, places: tuple[tuple[int, int], ...]) -> torch.Tensor:
+    """The maps in another order, some with their sign changed."""
+    if all(place == (number, 1) for number, place in enumerate(places)):
+        return maps
+    chosen = maps[:, [place for place, _ in places]]
+    signs = torch.tensor([float(sign) for _, sign in places], dtype=maps.dtype, device=maps.device)
+    return chosen * signs.view(1, -1, 1, 1)
 '''
 
 
@@ -69,10 +102,11 @@ def architecture(trained: Trained, *, channels_last: bool = False, tta: bool = F
     network = type(trained.network())
     name = network.__name__
     source = merge(trained.method.architecture)
+    if tta:
+        turned = _TURNED.format(network=name, turning=trained.turning, grid=trained.method.grid(trained.settings))
+        source, name = source + turned, "Turned"
     if channels_last:
         source, name = source + _CHANNELS_LAST.format(network=name), "ChannelsLast"
-    if tta:
-        source, name = source + _TURNED.format(network=name), "Turned"
     known = inspect.signature(network).parameters
     # not of model_dump: a property of the settings may stand for a parameter
     kwargs = {key: getattr(trained.settings, key) for key in known if hasattr(trained.settings, key)}

@@ -167,13 +167,15 @@ def output_text(trained: Trained, decoder: str, *, tta: bool) -> str:
         return restored_card.output(trained, names, decoder, tta=tta)
     size = "the image's size" if grid == 1 else f"one value for {grid}x{grid} px"
     shown: list[Any] = [*names[:2], f"... ({len(names)} channels)"] if len(names) > 4 else list(names)
+    turned = f" Each is {restored_card.MEAN_OF_TURNS}." if tta else ""
     return (
-        f"Dense maps, {size}: {', '.join(shown)}. Activations are inside the network. The decoder `{decoder}` makes "
-        "objects of the stitched maps; its parameters stand in `config.zooscope.decoder`, its source in `decoder.py`."
+        f"Dense maps, {size}: {', '.join(shown)}.{turned} Activations are inside the network. The decoder `{decoder}` "
+        "makes objects of the stitched maps; its parameters stand in `config.zooscope.decoder`, its source in "
+        "`decoder.py`."
     )
 
 
-def labels_text(operation: Operation) -> str:
+def labels_text(operation: Operation, *, tta: bool) -> str:
     """What a package with the spec's own operation gives."""
     whole = (
         "bioimageio.core cannot join blocks of a network whose maps are smaller than the image"
@@ -181,7 +183,8 @@ def labels_text(operation: Operation) -> str:
         else "labels of blocks cannot be joined"
     )
     needs = "" if operation.channels_last else f" It needs the package `{operation.needs}`."
+    turned = f" of maps that are {restored_card.MEAN_OF_TURNS}" if tta else ""
     return (
-        f"A label image, by the operation `{operation.id}`: 0 is background, every other value one object. Run it on "
-        f"whole images: {whole}.{needs}"
+        f"A label image, by the operation `{operation.id}`{turned}: 0 is background, every other value one object. Run "
+        f"it on whole images: {whole}.{needs}"
     )

@@ -19,7 +19,6 @@ from zooscope.check import validate
 from zooscope.decode import find_decoder
 from zooscope.errors import UsageError, ZooscopeError
 from zooscope.package import open_package
-from zooscope.sample import Task
 from zooscope_zoo.packaging.card import labels_text, model_card, output_text
 from zooscope_zoo.packaging.cover import cover_png
 from zooscope_zoo.packaging.formats import Formats, make_formats
@@ -77,8 +76,8 @@ def export(
     ----------
     run : a run's folder, or the id of shipped weights, which bring their decoder's parameters and need no data.
     with_postprocessing : labels by the spec's own operation instead of dense maps, for tools that know no decoders.
-    tta : test-time augmentation inside the package: a restored image is the mean over the image's eight flips and
-        rotations, in eight times the time. The package's figures are measured so, which needs the data.
+    tta : test-time augmentation inside the package: its maps are the mean over the image's eight flips and rotations,
+        in eight times the time. The package's figures are measured so, which needs the data.
 
     Raises
     ------
@@ -90,10 +89,8 @@ def export(
     refuse_unwritable(output)
     trained = read_run(run)
     operation = find_operation(trained) if with_postprocessing else None
-    if tta and trained.method.task is not Task.RESTORATION:
-        raise UsageError(
-            f"test-time augmentation is for methods that restore images; {trained.method.id} finds objects"
-        )
+    if tta:
+        _ = trained.turning  # refused where maps do not turn with the image
     shipped = read_shipped(run)
     if not shipped or tta:
         validation_data(trained)  # asked first, because what follows takes a while
@@ -104,7 +101,7 @@ def export(
             cover = cover_png(draft, formats.sample, trained.decoder, measured.params)
         ready, _ = open_package(draft).processing().begin(formats.raw[0])
     if operation and operation.channels_last:
-        formats = make_formats(trained, channels_last=True)
+        formats = make_formats(trained, channels_last=True, tta=tta)
     formats = replace(formats, ready=ready[None])
     publisher = publisher or Publisher()
     if tta:
@@ -153,7 +150,7 @@ def package_files(
     if operation:
         kwargs = operation.kwargs(trained, measured.params, formats.channels)
         files["test_output.npy"] = npy_bytes(prove_labels(operation, formats.maps, formats.onnx_maps, kwargs))
-        outputs, text = [labels_output(files, operation, kwargs)], labels_text(operation)
+        outputs, text = [labels_output(files, operation, kwargs)], labels_text(operation, tta=formats.tta)
     else:
         files["test_output.npy"] = npy_bytes(formats.output)
         files["decoder.py"] = inspect.getsource(find_decoder(decoder)).encode()  # type: ignore[arg-type]

@@ -11,6 +11,8 @@ ADVICE = """- A restored image is meant for what comes after it (looking, segmen
   those need the raw data.
 - It knows the structures, the scale and the noise that it was trained on; other data needs a training of its own."""
 
+MEAN_OF_TURNS = "the mean over the image's eight flips and rotations (test-time augmentation)"
+
 
 def output(trained: Trained, names: Sequence[str], decoder: str, *, tta: bool) -> str:
     """What the package gives."""
@@ -20,7 +22,7 @@ def output(trained: Trained, names: Sequence[str], decoder: str, *, tta: bool) -
     if trained.percentiles:
         text = f"The restored {what}, of the {what}'s size: {shown}. {_normalised(trained.percentiles, decoder)}"
     if tta:
-        text += " It is the mean over the image's eight flips and rotations (test-time augmentation)."
+        text += f" It is {MEAN_OF_TURNS}."
     if len(names) > channels:
         method: Any = trained.method
         text += f" Further channels: {', '.join(names[channels:])}, {method.further_maps(trained.settings)}."

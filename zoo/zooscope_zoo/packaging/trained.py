@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from zooscope import plugins
 from zooscope.errors import UsageError
 from zooscope.predict.tiling import AxisSize
+from zooscope.sample import Task
 from zooscope_zoo.method import Method, NetworkConfig
 from zooscope_zoo.training.config import RunConfig
 from zooscope_zoo.training.images import PERCENTILES
 from zooscope_zoo.training.own_percentiles import DECODER, AnyNormalisation, OwnPercentiles
 from zooscope_zoo.training.run_folder import find_run
+from zooscope_zoo.turning import Turning, unchanged
 
 MAX_HALO_PX = 128
 """A network's field may reach further, but a larger halo leaves little of a tile."""
@@ -94,6 +96,14 @@ class Trained:
     def decoder_params(self) -> dict[str, int]:
         """Parameters of the decoder that follow from the network; others are tuned."""
         return {"intensities": self.intensities} if self.decoder == DECODER and self.intensities else {}
+
+    @property
+    def turning(self) -> Turning:
+        """What becomes of the maps when the image is turned; UsageError where they do not turn with it."""
+        method: Any = self.method
+        if method.task is Task.RESTORATION:
+            return unchanged(len(method.map_names(self.settings)))
+        return method.turning(self.settings)
 
     @property
     def sizes(self) -> AxisSize:

@@ -10,11 +10,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from zooscope.decode.splinedist import spline_basis
+from zooscope.errors import UsageError
 from zooscope.sample import Task
 from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod, count_parameters
 from zooscope_zoo.nn.grid_unet import grid_unet_field_px
 from zooscope_zoo.splinedist.contours import components, contours
 from zooscope_zoo.splinedist.network import SplineDistNetwork
+from zooscope_zoo.turning import Turning, around
 
 SAMPLES = 4
 """Points of a contour that are compared, to one control point."""
@@ -114,6 +116,21 @@ class SplineDist:
         """Probability, then the control points' places."""
         numbers = range(config.control_points)
         return ("probability", *(f"y_{number}" for number in numbers), *(f"x_{number}" for number in numbers))
+
+    def turning(self, config: SplineDistConfig) -> Turning:
+        """Control points change places as the directions do in which they lie, and their coordinates turn."""
+        n = config.control_points
+        if n % 4:
+            raise UsageError(
+                f"splinedist: {n} control points do not turn with the image; it takes a number of them that 4 divides"
+            )
+        flip_y, flip_x, transpose = around(n)
+        y, x = 1, 1 + n
+        return Turning(
+            flip_y=((0, 1), *((y + k, -1) for k in flip_y), *((x + k, 1) for k in flip_y)),
+            flip_x=((0, 1), *((y + k, 1) for k in flip_x), *((x + k, -1) for k in flip_x)),
+            transpose=((0, 1), *((x + k, 1) for k in transpose), *((y + k, 1) for k in transpose)),
+        )
 
     def describe(self, config: SplineDistConfig) -> Description:
         """The body's field."""

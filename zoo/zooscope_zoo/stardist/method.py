@@ -10,10 +10,12 @@ from pydantic import Field
 from skimage.segmentation import relabel_sequential
 from torch import Tensor, nn
 
+from zooscope.errors import UsageError
 from zooscope.sample import Task
 from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod, count_parameters
 from zooscope_zoo.nn.grid_unet import grid_unet_field_px
 from zooscope_zoo.stardist.network import StarDistNetwork
+from zooscope_zoo.turning import Turning, around
 
 
 class StarDistConfig(NetworkConfig):
@@ -94,6 +96,15 @@ class StarDist:
     def map_names(self, config: StarDistConfig) -> tuple[str, ...]:
         """Probability, and the distances along the rays."""
         return ("probability", *(f"ray_{number}" for number in range(config.rays)))
+
+    def turning(self, config: StarDistConfig) -> Turning:
+        """Rays change places."""
+        if config.rays % 4:
+            raise UsageError(
+                f"stardist: {config.rays} rays do not turn with the image; it takes a number of them that 4 divides"
+            )
+        flip_y, flip_x, transpose = (((0, 1), *((1 + ray, 1) for ray in rays)) for rays in around(config.rays))
+        return Turning(flip_y, flip_x, transpose)
 
     def describe(self, config: StarDistConfig) -> Description:
         """The body's field."""

@@ -13,6 +13,7 @@ from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod,
 from zooscope_zoo.nn.unet import unet_field_px
 from zooscope_zoo.training.boundary import inner_boundary
 from zooscope_zoo.training.losses import dice_loss
+from zooscope_zoo.turning import Turning, unchanged
 from zooscope_zoo.unet.network import UNetNetwork
 from zooscope_zoo.unet.weightmap import part_touching, weight_map
 
@@ -107,6 +108,10 @@ class UNetMethod:
     def map_names(self, config: UNetConfig) -> tuple[str, ...]:
         """Three classes come as two maps as well."""
         return ("foreground",) if config.output == "foreground" else ("foreground", "boundary")
+
+    def turning(self, config: UNetConfig) -> Turning:
+        """No map tells a direction."""
+        return unchanged(len(self.map_names(config)))
 
     def describe(self, config: UNetConfig) -> Description:
         """The U-Net's own field."""

@@ -14,6 +14,7 @@ from zooscope_zoo.method import Description, Keeps, NetworkConfig, ObjectMethod,
 from zooscope_zoo.nn.unet import unet_field_px
 from zooscope_zoo.training.boundary import inner_boundary
 from zooscope_zoo.training.losses import dice_loss
+from zooscope_zoo.turning import Turning, unchanged
 from zooscope_zoo.unet_watershed.distance import relative_distance
 from zooscope_zoo.unet_watershed.network import UNetWatershedNetwork
 
@@ -92,6 +93,10 @@ class UNetWatershed:
     def map_names(self, config: UNetWatershedConfig) -> tuple[str, ...]:
         """As the decoder takes them."""
         return ("foreground", "boundary", "distance")
+
+    def turning(self, config: UNetWatershedConfig) -> Turning:
+        """No map tells a direction."""
+        return unchanged(len(self.map_names(config)))
 
     def describe(self, config: UNetWatershedConfig) -> Description:
         """The U-Net's own field."""
