@@ -65,7 +65,7 @@ def draw_dataset(
             (building / f"{sample.id}.tif").write_bytes(encode_tiff(mean[..., 0] if mean.shape[-1] == 1 else mean))
             truth = sample.target if sample.target.ndim == 3 else sample.target[..., None]
             calibration.add(draws, np.moveaxis(truth, -1, 0), group=sample.group)
-        told = {"model": str(source), "dataset": data.name, "digest": data.digest, "split": split, "seed": seed}
+        told = {"model": Path(source).name, "dataset": data.name, "digest": data.digest, "split": split, "seed": seed}
         text = json.dumps({**told, **calibration.as_json()}, indent=1) + "\n"
         (building / "calibration.json").write_text(text, encoding="utf-8")
         title = f"{data.name}, {split}: {n} draws of {len(data)} images"
