@@ -50,7 +50,7 @@ UNET_WATERSHED_DSB2018 = Shipped("unet-watershed-dsb2018", "U-Net with a learned
 
 def _built(id: str) -> Path:
     """The package of shipped weights, exported into the cache when first asked for; needs no network and no data."""
-    folder = cache_folder("models")
+    folder = cache_folder("models", id)  # of its own: others can be built beside it
     path = folder / f"{id}-{_version(id)}.zip"
     if path.is_file():
         return path
