@@ -40,6 +40,10 @@ def _export(
     tta: Annotated[
         bool, typer.Option("--tta", help="Test-time augmentation inside: the mean over eight flips and rotations.")
     ] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="network.KEY=VALUE", help="What weights allow, e.g. network.prior_levels=1."),
+    ] = None,
     author: Annotated[list[str] | None, typer.Option(help="An author of the package; repeat.")] = None,
     licence: Annotated[
         str | None, typer.Option(help="SPDX id; BSD-3-Clause for CC0 data by default, else the data's own.")
@@ -52,7 +56,7 @@ def _export(
 
     publisher = Publisher(authors=author or (), licence=licence, tags=tag or ())
     options = {"with_postprocessing": with_postprocessing, "tta": tta}
-    path = write(run, output, **options, publisher=publisher, progress=True)
+    path = write(run, output, **options, changes=changes or (), publisher=publisher, progress=True)
     typer.echo(f"{path}; zooscope check {path} --trust tests it")
 
 

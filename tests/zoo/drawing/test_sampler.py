@@ -88,3 +88,14 @@ def test_too_large_an_image_is_refused(sampler: Sampler):
         next(sampler.draws(np.broadcast_to(np.uint8(0), (9000, 9000)), 1))
     with pytest.raises(UsageError, match="0 draws"):
         sampler.draws(np.zeros((32, 32)), 0)
+
+
+def test_levels_can_be_switched_off_after_training(hdn_run: Path, sampler: Sampler, image: Image):
+    off = open_sampler(hdn_run, device="cpu", changes=["network.prior_levels=1"])
+    assert np.abs(several(off, image, 1) - several(sampler, image, 1)).mean() > 0.1
+    with pytest.raises(UsageError, match=r"--set network.width=8: the weights do not fit it"):
+        open_sampler(hdn_run, changes=["network.width=8"])
+    with pytest.raises(UsageError, match="section network alone"):
+        open_sampler(hdn_run, changes=["training.steps=5"])
+    with pytest.raises(UsageError, match=r"setting 'network.colour'"):
+        open_sampler(hdn_run, changes=["network.colour=1"])

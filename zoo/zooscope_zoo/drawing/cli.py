@@ -22,6 +22,10 @@ def _draw(
     n: Annotated[int, typer.Option("-n", min=1, help="Draws of each image.")] = 16,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same draws.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:<number>.")] = "auto",
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="network.KEY=VALUE", help="What weights allow, e.g. network.prior_levels=1."),
+    ] = None,
     with_model: Annotated[
         str | None, typer.Option(help="A package that segments objects in every draw, e.g. stardist-dsb2018.")
     ] = None,
@@ -39,7 +43,7 @@ def _draw(
     from zooscope.errors import UsageError
     from zooscope_zoo.drawing.files import draw_files
 
-    options = {"n": n, "seed": seed, "device": device, "overwrite": overwrite}
+    options = {"n": n, "seed": seed, "device": device, "changes": changes or (), "overwrite": overwrite}
     if bool(images) == bool(dataset):
         raise UsageError("images or --dataset ID say what is drawn from; one of them is expected")
     if dataset:

@@ -50,6 +50,7 @@ def draw_files(
     n: int = 16,
     seed: int = 0,
     device: str = "auto",
+    changes: Sequence[str] = (),
     with_model: str | None = None,
     axes: str | None = None,
     channel: int | None = None,
@@ -66,7 +67,7 @@ def draw_files(
     Parameters
     ----------
     source : a run's folder, or the id of shipped weights. images : as `predict_files` takes them; single planes.
-    with_model : a package that segments objects, or the id of a shipped one.
+    changes : of `read_run`. with_model : a package that segments objects, or the id of a shipped one.
     axes, channel : of `open_stack`. overwrite, resume : folders that are there are replaced, or left as they are.
 
     Raises
@@ -76,7 +77,7 @@ def draw_files(
     todo = plan_files(images, output, suffix="", overwrite=overwrite, resume=resume)
     if not todo:
         return
-    sampler = open_sampler(source, device=device)
+    sampler = open_sampler(source, device=device, changes=changes)
     model = open_segmenter(with_model, device=device) if with_model else None
     refuse_missing(todo)
     for path, folder in track(todo, "drawing", len(todo), show=progress and len(todo) > 1):

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def draw_dataset(
     n: int = 16,
     seed: int = 0,
     device: str = "auto",
+    changes: Sequence[str] = (),
     overwrite: bool = False,
     progress: bool = False,
 ) -> DrawnData:
@@ -50,7 +52,7 @@ def draw_dataset(
     """
     if output.exists() and not overwrite:
         raise UsageError(f"{output}: exists; --overwrite replaces it")
-    sampler = open_sampler(source, device=device)
+    sampler = open_sampler(source, device=device, changes=changes)
     data = load_dataset(dataset, progress=progress).only(split)
     _refuse(data)
     calibration = Calibration()
@@ -65,7 +67,14 @@ def draw_dataset(
             (building / f"{sample.id}.tif").write_bytes(encode_tiff(mean[..., 0] if mean.shape[-1] == 1 else mean))
             truth = sample.target if sample.target.ndim == 3 else sample.target[..., None]
             calibration.add(draws, np.moveaxis(truth, -1, 0), group=sample.group)
-        told = {"model": Path(source).name, "dataset": data.name, "digest": data.digest, "split": split, "seed": seed}
+        told = {
+            "model": Path(source).name,
+            "changes": list(changes),
+            "dataset": data.name,
+            "digest": data.digest,
+            "split": split,
+            "seed": seed,
+        }
         text = json.dumps({**told, **calibration.as_json()}, indent=1) + "\n"
         (building / "calibration.json").write_text(text, encoding="utf-8")
         title = f"{data.name}, {split}: {n} draws of {len(data)} images"

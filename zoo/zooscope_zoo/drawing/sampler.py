@@ -115,8 +115,12 @@ class Sampler:
         return signal.float().cpu().numpy()
 
 
-def open_sampler(source: str | Path, *, device: str = "auto") -> Sampler:
+def open_sampler(source: str | Path, *, device: str = "auto", changes: Sequence[str] = ()) -> Sampler:
     """The sampler of a run's folder, or of shipped weights by their id; weights are rounded as packages have them.
+
+    Parameters
+    ----------
+    changes : of `read_run`.
 
     Raises
     ------
@@ -124,7 +128,7 @@ def open_sampler(source: str | Path, *, device: str = "auto") -> Sampler:
     """
     if str(source).endswith(".zip"):
         raise UsageError(f"{source}: packages give one answer and do not draw; name the run's folder or a shipped id")
-    trained, device = read_run(source), resolve_device(device)
+    trained, device = read_run(source, changes=changes), resolve_device(device)
     if not isinstance(trained.method, Variational) or not isinstance(trained.normalisation, Normalisation):
         raise UsageError(f"{source}: {trained.method.id} gives one answer and does not draw; {', '.join(drawing())} do")
     return Sampler(

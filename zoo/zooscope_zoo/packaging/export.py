@@ -64,6 +64,7 @@ def export(
     *,
     with_postprocessing: bool = False,
     tta: bool = False,
+    changes: Sequence[str] = (),
     publisher: Publisher | None = None,
     progress: bool = False,
 ) -> Path:
@@ -78,6 +79,7 @@ def export(
     with_postprocessing : labels by the spec's own operation instead of dense maps, for tools that know no decoders.
     tta : test-time augmentation inside the package: its maps are the mean over the image's eight flips and rotations,
         in eight times the time. The package's figures are measured so, which needs the data.
+    changes : of `read_run`; the same holds for them.
 
     Raises
     ------
@@ -87,16 +89,17 @@ def export(
         `publisher` says does not fit the format.
     """
     refuse_unwritable(output)
-    trained = read_run(run)
+    trained = read_run(run, changes=changes)
     operation = find_operation(trained) if with_postprocessing else None
     if tta:
         _ = trained.turning  # refused where maps do not turn with the image
     shipped = read_shipped(run)
-    if not shipped or tta:
+    known = shipped.measured if shipped and not tta and not changes else None
+    if not known:
         validation_data(trained)  # asked first, because what follows takes a while
     formats = make_formats(trained, tta=tta)
     with drafted(trained, formats) as draft:
-        measured = shipped.measured if shipped and not tta else measure_package(trained, draft, progress=progress)
+        measured = known or measure_package(trained, draft, progress=progress)
         with one_thread():
             cover = cover_png(draft, formats.sample, trained.decoder, measured.params)
         ready, _ = open_package(draft).processing().begin(formats.raw[0])

@@ -1,6 +1,6 @@
 """Trained: a run's network, rounded, with what it was made from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from zooscope.errors import UsageError
 from zooscope.predict.tiling import AxisSize
 from zooscope.sample import Task
 from zooscope_zoo.method import Method, NetworkConfig
-from zooscope_zoo.training.config import RunConfig
+from zooscope_zoo.training.config import RunConfig, changed_network
 from zooscope_zoo.training.images import PERCENTILES
 from zooscope_zoo.training.own_percentiles import DECODER, AnyNormalisation, OwnPercentiles
 from zooscope_zoo.training.run_folder import find_run
@@ -119,12 +119,17 @@ class Trained:
         return -(-min(radius, MAX_HALO_PX) // step) * step
 
 
-def read_run(source: str | Path) -> Trained:
+def read_run(source: str | Path, *, changes: Sequence[str] = ()) -> Trained:
     """The weights that a run's method keeps, of its folder or shipped ones by their id.
+
+    Parameters
+    ----------
+    changes : settings which the weights do not depend on, such as "network.prior_levels=1" of HDN.
 
     Raises
     ------
-    UsageError : no training there, no weights yet, or weights beyond the range of half precision.
+    UsageError : no training there, no weights yet, weights beyond the range of half precision, or settings that they do
+        not fit.
     """
     folder = find_run(source)
     config = folder.config()
@@ -132,10 +137,11 @@ def read_run(source: str | Path) -> Trained:
     weights = {
         name: _rounded(value, name, folder.path) for name, value in sorted(folder.read_weights(method.keeps).items())
     }
-    settings = method.config.model_validate(config.network)
+    settings = changed_network(method, config.network, changes)
+    config = config.model_copy(update={"network": settings.model_dump()})
     about = folder.about()
     start, taught = about.get("started_from", {}), about.get("taught_by", {})
-    return Trained(
+    trained = Trained(
         method, config, settings, weights,
         data=tuple(about["data"]),
         started_from=start.get("model"),
@@ -144,6 +150,16 @@ def read_run(source: str | Path) -> Trained:
         normalisation=folder.normalisation(),
         curves=folder.curves(),
     )  # fmt: skip
+    if changes:
+        _refuse_unfit(trained, changes)
+    return trained
+
+
+def _refuse_unfit(trained: Trained, changes: Sequence[str]) -> None:
+    try:
+        trained.network()
+    except RuntimeError as error:
+        raise UsageError(f"--set {' '.join(changes)}: the weights do not fit it; it takes a training anew") from error
 
 
 def _rounded(value: Tensor, name: str, path: Path) -> Tensor:

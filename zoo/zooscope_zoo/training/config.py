@@ -121,6 +121,16 @@ def make_config(
     return _validated(RunConfig, run), network
 
 
+def changed_network(method: Method, network: Mapping[str, Any], changes: Sequence[str]) -> NetworkConfig:
+    """A run's network settings with changes such as "network.prior_levels=1"; UsageError names a wrong key."""
+    raw: dict[str, Any] = {"network": dict(network)}
+    for change in changes:
+        _apply(raw, change)
+    if len(raw) > 1:
+        raise UsageError(f"--set {changes[0]}: a trained network takes changes of its section network alone")
+    return _validated(method.config, raw["network"], "network.")
+
+
 def _apply(raw: dict[str, Any], change: str) -> None:
     name, equals, text = change.partition("=")
     section, dot, key = name.partition(".")
