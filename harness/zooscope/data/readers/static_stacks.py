@@ -1,4 +1,4 @@
-"""Stacks of one static field, whose truth is their mean, and beside each a stack to calibrate the noise with."""
+"""Stacks of one static field, whose truth is their mean, and beside most a stack to calibrate the noise with."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,20 +21,22 @@ class Stacks:
     """File names, and the part of the field (y, x) that each split has; 32 pixels lie between any two of them."""
 
     frames: str
-    calibration: str
+    calibration: str | None
     regions: Mapping[str, Region]
 
 
+QUARTERS = {
+    "test": (slice(0, 512), slice(0, 512)),
+    "train": (slice(544, 1024), slice(0, 1024)),
+    "validation": (slice(0, 512), slice(544, 1024)),
+}
+"""Of a field of 1024 x 1024."""
+
 STACKS: Mapping[str, Stacks] = {
     "convallaria": Stacks(
-        "20190520_tl_25um_50msec_05pc_488_130EM_Conv.tif",
-        "20190726_tl_50um_500msec_wf_130EM_FD.tif",
-        {
-            "test": (slice(0, 512), slice(0, 512)),
-            "train": (slice(544, 1024), slice(0, 1024)),
-            "validation": (slice(0, 512), slice(544, 1024)),
-        },
+        "20190520_tl_25um_50msec_05pc_488_130EM_Conv.tif", "20190726_tl_50um_500msec_wf_130EM_FD.tif", QUARTERS
     ),
+    "struct-convallaria": Stacks("flower.tif", None, QUARTERS),
     "mouse-actin": Stacks(
         "sample_attempt2.tif",
         "diaphragm.tif",
@@ -54,11 +56,11 @@ STACKS: Mapping[str, Stacks] = {
         },
     ),
 }
-"""By card. The test regions are those of PPN2V's notebooks."""
+"""By card. The test regions are those of PPN2V's notebooks, and of HDN's for structured noise."""
 
 
 def read(card: Card, files: Mapping[str, Path]) -> Iterator[tuple[Sample, str]]:
-    """Every frame of every region, and the calibration's frames whole: one group each."""
+    """Every frame of every region, and the calibration's frames, where there are some, whole: one group each."""
     if card.id not in STACKS:
         raise DataError(f"card '{card.id}': this reader knows {', '.join(STACKS)}")
     stacks = STACKS[card.id]
@@ -69,7 +71,8 @@ def read(card: Card, files: Mapping[str, Path]) -> Iterator[tuple[Sample, str]]:
                 if any(part.stop > size for part, size in zip(region, frames.shape[1:], strict=True)):
                     raise DataError(f"{path}: {stacks.frames} is {frames.shape}, too small for the region of {split}")
                 yield from _samples(frames[:, *region], group="field", split=split)
-            yield from _samples(_stack(archive, stacks.calibration), group="calibration", split="calibration")
+            if stacks.calibration:
+                yield from _samples(_stack(archive, stacks.calibration), group="calibration", split="calibration")
 
 
 def _samples(frames: NDArray[np.generic], *, group: str, split: str) -> Iterator[tuple[Sample, str]]:
