@@ -126,8 +126,8 @@ def changed_network(method: Method, network: Mapping[str, Any], changes: Sequenc
     raw: dict[str, Any] = {"network": dict(network)}
     for change in changes:
         _apply(raw, change)
-    if len(raw) > 1:
-        raise UsageError(f"--set {changes[0]}: a trained network takes changes of its section network alone")
+        if len(raw) > 1:
+            raise UsageError(f"--set {change}: a trained network takes changes of its section network alone")
     return _validated(method.config, raw["network"], "network.")
 
 
