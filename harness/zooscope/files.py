@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from zooscope.atomic import write_text
 from zooscope.decode import restores
 from zooscope.errors import DataError, PackageError, UsageError, WorkerError
-from zooscope.model import Model, load_model
+from zooscope.model import Model, load_model, table_of
 from zooscope.outputfile import SUFFIX, write_prediction
 from zooscope.predict.large import LARGE_PX, DiskCanvas, PlaneCanvas, goes_by_blocks, predict_large
 from zooscope.progress import track
@@ -56,6 +58,8 @@ def predict_files(
     progress: bool = False,
 ) -> Iterator[Outcome]:
     """Write a label image or a restored one, `<output>/<name>.tif` or `.ome.zarr`, for every image; yield each outcome.
+
+    Where the network tells objects' classes, `<output>/<name>.csv` lists them: plane, label, score, class, class_score.
 
     Each plane of a stack is predicted on its own, its objects numbered from 1; by a network that takes volumes each
     volume. What is written has the stack's axes and pixel size, a restored image is float32 and of colour has c before
@@ -140,13 +144,16 @@ def _predict(model: Model, path: Path, stack: Stack, target: Path, *, format: st
     blocks = goes_by_blocks(model, size)
     image = restores(model.package, model.decoder)
     counts: list[int] = []
+    tables: list[pd.DataFrame] = []
     written = {"axes": f"{stack.lead}yx", "pixel_size": stack.pixel_size, "format": format}
     if not blocks and math.prod(stack.shape) <= LARGE_PX:
-        planes = [_channels_first(model.predict(plane.read(), plane.axes)) for plane in stack]
+        answers = [model.predict(plane.read(), plane.axes, return_objects=True) for plane in stack]
+        planes = [_channels_first(found) for found, _ in answers]
         counts = [0 if image else int(plane.max(initial=0)) for plane in planes]
         shape = (*stack.lead_shape, *planes[0].shape)
         written["axes"] = f"{stack.lead}{'cyx' if planes[0].ndim == 3 else 'yx'}"
         write_prediction(target, np.stack(planes).reshape(shape), top=None if image else max(counts), **written)
+        _write_classes(target, [objects for _, objects in answers])
         return None if image else sum(counts)
     work = target.with_name(f".{target.name}.unfinished")
     work.mkdir(parents=True, exist_ok=True)
@@ -157,14 +164,18 @@ def _predict(model: Model, path: Path, stack: Stack, target: Path, *, format: st
         if blocks:
             identity = (str(path.resolve()), stamp.st_size, stamp.st_mtime_ns, plane.where, stack.channel)
             tiles = work / f"{number:05d}"
-            counts.append(predict_large(model, plane, part, tiles, identity=identity, progress=progress))
+            count, objects = predict_large(model, plane, part, tiles, identity=identity, progress=progress)
+            counts.append(count)
+            tables.append(table_of(count, objects))
         else:
-            found = model.predict(plane.read(), plane.axes)
+            found, objects = model.predict(plane.read(), plane.axes, return_objects=True)
+            tables.append(objects)
             if found.ndim == 3:
                 raise PackageError("a stack of colour images this large is not restored; take it apart")
             part[:, :] = found
             counts.append(0 if image else int(found.max(initial=0)))
     write_prediction(target, canvas, top=None if image else max(counts), **written)
+    _write_classes(target, tables)
     shutil.rmtree(work)
     return None if image else sum(counts)
 
@@ -181,6 +192,15 @@ def _predict_volumes(
     written = {"axes": axes, "pixel_size": stack.pixel_size, "format": format}
     write_prediction(target, together, top=None if image else max(counts), **written)
     return None if image else sum(counts)
+
+
+def _write_classes(target: Path, planes: Sequence[pd.DataFrame]) -> None:
+    """A table beside the label image, where its objects have classes: those of each plane, in their order from 0."""
+    if "class" in planes[0]:
+        table = pd.concat([plane.assign(plane=number) for number, plane in enumerate(planes)])
+        columns = ["plane", *table.columns.drop("plane")]
+        text = table[columns].to_csv(index=False, lineterminator="\n", float_format="%.4f")
+        write_text(target.with_name(f"{_name(target)}.csv"), text)
 
 
 def _channels_first(found: NDArray[Any]) -> NDArray[Any]:

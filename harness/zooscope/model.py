@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
 from zooscope import plugins
 from zooscope.channels import to_channels
-from zooscope.decode import decode_test, decoder_for, find_decoder, restores, run_decoder, task_of
+from zooscope.decode import Objects, decode_test, decoder_for, find_decoder, restores, run_decoder, task_of
 from zooscope.errors import PackageError
 from zooscope.levels import teller
 from zooscope.package import Package, open_package
@@ -138,7 +139,15 @@ class Model:
         self.padding = padding
         return nullcontext(self)
 
-    def predict(self, array: NDArray[np.generic], axes: str = "yx", *, return_maps: bool = False, **params: Any) -> Any:
+    def predict(
+        self,
+        array: NDArray[np.generic],
+        axes: str = "yx",
+        *,
+        return_maps: bool = False,
+        return_objects: bool = False,
+        **params: Any,
+    ) -> Any:
         """Label image int32 (y, x) of an image, or the restored image float32 of the image's shape.
 
         Of a volume (z, y, x) as well, where the network takes volumes and the decoder finds objects in them. Above
@@ -150,6 +159,9 @@ class Model:
         axes : "yx", "yxc" for RGB, or "zyx" for a volume.
         return_maps : return (labels or image, maps) with maps float32 (c, y, x), of the image at the scale at which it
             was predicted, in its units where the decoder brings them there.
+        return_objects : return (labels, objects), after the maps if both are asked for: a table with a row an object,
+            its `label` and what the decoder tells of it, such as `score` and `class`. Of an image that is decoded part
+            by part it tells nothing.
         params : parameters of the decoder, in place of the package's.
 
         Raises
@@ -169,8 +181,8 @@ class Model:
             canvas = np.zeros(shape, np.float32 if restores(self.package, self.decoder) else np.int32)
             plane = plane_of(image.values, "".join(str(dim) for dim in image.dims))
             with tempfile.TemporaryDirectory(prefix="zooscope-") as work:
-                predict_large(self, plane, canvas, Path(work), identity=(), params=params)
-            return canvas
+                count, objects = predict_large(self, plane, canvas, Path(work), identity=(), params=params)
+            return (canvas, table_of(count, objects)) if return_objects else canvas
         choice = decoder_for(self.package, self.decoder)
         decoder = find_decoder(choice.id, choice.version)
         if space == "zyx" and (self.sizing is not None or not getattr(decoder, "VOLUMES", False)):
@@ -182,11 +194,15 @@ class Model:
         factor = find_scale(image, self.sizing, self.maps, decode)
         image = scaled_image(image, factor)
         maps, told = self.maps(image), {**params, **tell(image)}
-        found, _ = scaled_labels(*decode(maps, scaled_shape(whole, factor), **told), whole)
-        if not return_maps:
-            return found
+        found, objects = scaled_labels(*decode(maps, scaled_shape(whole, factor), **told), whole)
         in_units = getattr(decoder, "in_units", None)
-        return found, in_units(maps, **{**choice.params, **told}) if in_units else maps
+        answer: list[Any] = [found]
+        if return_maps:
+            answer.append(in_units(maps, **{**choice.params, **told}) if in_units else maps)
+        if return_objects:
+            count = 0 if task_of(decoder) is Task.RESTORATION else int(found.max(initial=0))
+            answer.append(table_of(count, objects))
+        return tuple(answer) if len(answer) > 1 else found
 
     def run_tile(self, tile: NDArray[np.float32]) -> NDArray[np.float32]:
         """The network's answer (c, y, x) to one normalised tile (c, y, x) of a size that the package takes.
@@ -277,6 +293,11 @@ def _cut(maps: NDArray[np.float32], shape: tuple[int, ...], around: Sequence[int
         scale = Fraction(round(ratio)) if ratio >= 1 else Fraction(1, round(1 / ratio))
         kept.append(slice(round(n * scale), round(n * scale) + math.ceil(length * scale)))
     return np.ascontiguousarray(maps[tuple(kept)])
+
+
+def table_of(count: int, objects: Objects) -> pd.DataFrame:
+    """A row an object."""
+    return pd.DataFrame({"label": np.arange(1, count + 1), **objects})
 
 
 def _space_of(image: xr.DataArray) -> str:

@@ -1,5 +1,6 @@
 """Sample: one image with its truth. Task: what a model is asked to do with it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -38,6 +39,7 @@ class Sample:
     stratum : the part of the data set that this image is reported under.
     pixel_size_um : edge of a pixel in micrometres, where the source tells it.
     objects : the true objects where the source has a mask of each and they may overlap; `target` is a view of them.
+    classes : of the objects in `target` by their labels, where the source tells any; not all need have one.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Sample:
     stratum: str = "all"
     pixel_size_um: float | None = None
     objects: Masks | None = None
+    classes: Mapping[int, str] | None = None
 
     @property
     def axes(self) -> str:

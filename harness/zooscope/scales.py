@@ -83,14 +83,21 @@ def scaled(sample: Sample, scale: Scale | None) -> Sample:
         return sample
     numbered = relabel_sequential(sample.target)[0].astype(np.int32)
     target, _ = scaled_labels(numbered, {}, scaled_shape(numbered.shape, scale.factor))
-    return replace(sample, image=scaled_image(sample.image, scale.factor), target=target)
+    return replace(sample, image=scaled_image(sample.image, scale.factor), target=target, classes=None)
 
 
 def answer_at(
     contender: Contender, predictor: Predictor, sample: Sample, factor: float, params: Mapping[str, Any]
 ) -> NDArray[Any]:
     """Labels (y, x) of a sample's image, found in it enlarged `factor` times, or the image restored."""
+    return objects_at(contender, predictor, sample, factor, params)[0]
+
+
+def objects_at(
+    contender: Contender, predictor: Predictor, sample: Sample, factor: float, params: Mapping[str, Any]
+) -> tuple[NDArray[Any], Mapping[str, NDArray[np.generic]]]:
+    """The same with what the decoder tells of each object."""
     assert contender.decode is not None
     image, shape = scaled_image(sample.image, factor), sample.target.shape
     told = {**params, **contender.of_image(image)}
-    return scaled_labels(*contender.decode(predictor.maps(image), scaled_shape(shape, factor), **told), shape)[0]
+    return scaled_labels(*contender.decode(predictor.maps(image), scaled_shape(shape, factor), **told), shape)

@@ -9,6 +9,14 @@ from zooscope_zoo.stardist.method import METHOD as STARDIST
 from zooscope_zoo.stardist.method import StarDistConfig
 
 
+def test_classes_stay_what_they_are_when_the_image_turns():
+    config = StarDistConfig(rays=8, classes=("round", "long"))
+    turning = STARDIST.turning(config)
+    for turned in (turning.flip_y, turning.flip_x, turning.transpose):
+        assert turned[-2:] == ((9, 1), (10, 1))
+        assert len(turned) == len(STARDIST.map_names(config)) == 11
+
+
 def test_rays_and_control_points_that_a_quarter_turn_does_not_bring_onto_others_are_refused():
     with pytest.raises(UsageError, match="10 rays do not turn with the image"):
         STARDIST.turning(StarDistConfig(rays=10))

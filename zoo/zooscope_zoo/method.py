@@ -146,6 +146,18 @@ class LearnsUnlabelled(Protocol):
 
 
 @runtime_checkable
+class LearnsClasses(Protocol):
+    """An ObjectMethod that also learns of which class an object is; then the last of its planes tells it of each pixel.
+
+    There 0 is background, 1 and so on are the classes in their order, UNLABELLED is an object whose class nobody said.
+    """
+
+    def classes(self, config: Any) -> tuple[str, ...]:
+        """Those that it tells apart under these settings, if any."""
+        ...
+
+
+@runtime_checkable
 class MayBeLost(Protocol):
     """A method whose trainings now and then lead nowhere, and show it early: then they begin anew."""
 

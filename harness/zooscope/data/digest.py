@@ -20,11 +20,15 @@ def array_digest(array: NDArray[np.generic]) -> str:
     return digest.hexdigest()
 
 
-def target_digest(target: NDArray[np.generic], objects: Masks | None) -> str:
-    """sha256 of a target; where its objects have masks of their own, over those too."""
-    if objects is None:
+def target_digest(target: NDArray[np.generic], objects: Masks | None, classes: Mapping[int, str] | None = None) -> str:
+    """sha256 of a target; where its objects have masks of their own, or classes, over those too."""
+    if objects is None and not classes:
         return array_digest(target)
-    parts = [array_digest(target), *(array_digest(array) for array in objects.arrays().values())]
+    parts: list[object] = [array_digest(target)]
+    if objects is not None:
+        parts += [array_digest(array) for array in objects.arrays().values()]
+    if classes:
+        parts.append(sorted(classes.items()))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

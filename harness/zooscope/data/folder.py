@@ -1,9 +1,10 @@
 """A folder as a data set: images/, masks/ or clean/, groups.csv. A user's own, the demo set, the decoded cache.
 
-Where objects overlap, objects/<id>.parquet holds the mask of each beside the label image: a row a run of pixels.
+Where objects overlap, objects/<id>.parquet holds the mask of each beside the label image: a row a run of pixels. Where
+they have classes, classes.csv tells them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from zooscope import atomic
+from zooscope.data.classes import read_classes, refuse_others, write_classes
 from zooscope.data.digest import array_digest, rows_digest, target_digest
 from zooscope.data.labels import refuse_foreground_masks
 from zooscope.data.truth import TRUTHS, task_of, truth_folder
@@ -27,7 +29,7 @@ COLUMNS = ("id", "group", "stratum", "split", "pixel_size_um", "image_sha256", "
 
 
 def read_table(folder: Path) -> pd.DataFrame:
-    """One row a sample, indexed by id: group, stratum, split, pixel_size_um, image, target (file names), digests.
+    """One row a sample, indexed by id: group, stratum, split, pixel size, image, target (file names), classes, digests.
 
     Without groups.csv every image is its own group, the stratum is "all" and the split "test". Digests that the table
     does not hold are computed from the files, which reads each of them.
@@ -53,6 +55,8 @@ def read_table(folder: Path) -> pd.DataFrame:
                 f"{folder / truth.folder / name}: JPEG changes the numbers of objects; save masks as TIFF or PNG"
             )
     table = pd.DataFrame({"image": images, "target": targets}).rename_axis("id").sort_index()
+    classes = (read_classes(folder, images) if task is Task.INSTANCE_SEGMENTATION else None) or {}
+    table["classes"] = pd.Series([classes.get(str(id)) for id in table.index], index=table.index, dtype=object)
     given = _given(folder / TABLE, set(images))
     defaults = {"group": table.index, "stratum": "all", "split": "test", "pixel_size_um": np.nan}
     for column, default in defaults.items():
@@ -63,7 +67,7 @@ def read_table(folder: Path) -> pd.DataFrame:
         for id in table.index:
             sample = read_sample(folder, table, str(id), verify=False)
             table.loc[id, "image_sha256"] = array_digest(sample.image.values)
-            table.loc[id, "target_sha256"] = target_digest(sample.target, sample.objects)
+            table.loc[id, "target_sha256"] = target_digest(sample.target, sample.objects, sample.classes)
         if task is Task.INSTANCE_SEGMENTATION:
             found = (read_sample(folder, table, str(id), verify=False).target for id in table.index)
             refuse_foreground_masks(found, source=str(folder / truth.folder))
@@ -78,12 +82,15 @@ def read_sample(folder: Path, table: pd.DataFrame, id: str, *, verify: bool = Tr
     path = truth_folder(folder) / row["target"]
     target = read_target(path, image, task=task)
     objects = _read_masks(folder / OBJECTS / f"{id}.parquet", target.shape[:2])
-    found = (array_digest(image.values), target_digest(target, objects)) if verify else None
+    classes = row["classes"]
+    if classes:
+        refuse_others(classes, target, source=f"{folder}: '{id}'")
+    found = (array_digest(image.values), target_digest(target, objects, classes)) if verify else None
     if found and found != (row["image_sha256"], row["target_sha256"]):
         what = f"{folder}: sample '{id}' changed since its digest was taken"
         raise DataError(f"{what}; load the folder again if it is your own, delete it to make it anew if it is a cache")
     size = None if pd.isna(row["pixel_size_um"]) else float(row["pixel_size_um"])
-    return Sample(id, image, target, str(row["group"]), str(row["stratum"]), size, objects)
+    return Sample(id, image, target, str(row["group"]), str(row["stratum"]), size, objects, classes)
 
 
 def read_target(path: Path, image: xr.DataArray, *, task: Task) -> NDArray[Any]:
@@ -98,6 +105,7 @@ def read_target(path: Path, image: xr.DataArray, *, task: Task) -> NDArray[Any]:
 def write_folder(path: Path, samples: Iterable[tuple[Sample, str]], *, task: Task = Task.INSTANCE_SEGMENTATION) -> str:
     """Write (sample, split) pairs as such a folder, whole or not at all; return the digest of their content."""
     rows: list[dict[str, object]] = []
+    classes: dict[str, Mapping[int, str]] = {}
     truth = TRUTHS[task]
     with atomic.new_folder(path) as building:
         (building / "images").mkdir()
@@ -109,11 +117,15 @@ def write_folder(path: Path, samples: Iterable[tuple[Sample, str]], *, task: Tas
             if sample.objects is not None:
                 (building / OBJECTS).mkdir(exist_ok=True)
                 _write_masks(building / OBJECTS / f"{sample.id}.parquet", sample.objects)
+            if sample.classes is not None:
+                classes[sample.id] = sample.classes
             size = "" if sample.pixel_size_um is None else sample.pixel_size_um
-            digests = (array_digest(image), target_digest(target, sample.objects))
+            digests = (array_digest(image), target_digest(target, sample.objects, sample.classes))
             row = (sample.id, sample.group, sample.stratum, split, size, *digests)
             rows.append(dict(zip(COLUMNS, row, strict=True)))
         rows.sort(key=lambda row: str(row["id"]))
+        if classes:
+            write_classes(building, classes)
         pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(building / TABLE, index=False, lineterminator="\n")
     return rows_digest(rows)
 

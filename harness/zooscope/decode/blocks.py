@@ -5,7 +5,8 @@ A decoder's module may offer one of two ways:
 - `support(maps, **params)`: the pixels (y, x) that can belong to objects. What lies in different 8-connected parts of
   it must not depend on each other, nor on values outside; then `decode` is run on each part by itself, with -inf in the
   first channel outside of it.
-- `collect(maps, *, at, size, grid, **params)`, what is needed of a tile, and `finish(tiles, shape, canvas, **params)`.
+- `collect(maps, *, at, size, grid, **params)`, what is needed of a tile, and `finish(tiles, shape, canvas, **params)`,
+  which writes the labels and gives their number and what `decode` tells of each object.
 """
 
 import itertools

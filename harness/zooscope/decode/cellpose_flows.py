@@ -203,10 +203,10 @@ def _gathered(ends: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.i
 
 
 def _without_wrong_flows(labels: NDArray[np.int32], flows: NDArray[np.float32], threshold: float) -> NDArray[np.int32]:
-    numbers = np.arange(labels.max(initial=0) + 1)
+    numbers = np.unique(labels[labels > 0])
     error = ((flows_of_labels(labels) - flows) ** 2).sum(0)
-    wrong = ndimage.mean(error, labels, numbers) > threshold
-    wrong[0] = False
+    wrong = np.zeros(labels.max(initial=0) + 1, bool)
+    wrong[numbers] = ndimage.mean(error, labels, numbers) > threshold
     return np.where(wrong[labels], 0, labels)
 
 

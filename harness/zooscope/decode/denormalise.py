@@ -94,9 +94,9 @@ def finish(
     canvas: Any,
     *,
     intensities: int | None = None,
-) -> int:
+) -> tuple[int, dict[str, Any]]:
     """Put all tiles in their places; no object."""
     for tile in tiles:
         (y, x), image = map(int, tile["at"]), tile["image"]
         canvas[y : y + image.shape[0], x : x + image.shape[1]] = image
-    return 0
+    return 0, {}

@@ -40,9 +40,11 @@ def collect(
     return {"image": maps[0], "at": np.array(at)}
 
 
-def finish(tiles: Sequence[Mapping[str, NDArray[Any]]], shape: tuple[int, int], canvas: Any) -> int:
+def finish(
+    tiles: Sequence[Mapping[str, NDArray[Any]]], shape: tuple[int, int], canvas: Any
+) -> tuple[int, dict[str, Any]]:
     """Put all tiles in their places; no object."""
     for tile in tiles:
         (y, x), image = map(int, tile["at"]), tile["image"]
         canvas[y : y + image.shape[0], x : x + image.shape[1]] = image
-    return 0
+    return 0, {}

@@ -17,6 +17,9 @@ LAYER = 300_000
 
 BLOCK_PX = 2048
 
+COLUMNS = ("scores", "points", "distances", "of_class")
+"""Of the candidates in a tile."""
+
 
 def decode(
     maps: NDArray[np.float32],
@@ -25,6 +28,7 @@ def decode(
     prob_threshold: float = 0.5,
     nms_threshold: float = 0.4,
     border_px: Any = None,
+    classes: Any = None,
 ) -> tuple[NDArray[np.int32], dict[str, NDArray[np.generic]]]:
     """Non-maximum suppression and painting by StarDist's own C++.
 
@@ -32,21 +36,24 @@ def decode(
 
     Parameters
     ----------
-    maps : (1 + rays, y, x): object probability, then the distances along the rays in pixels of the image. The grid is
-        the ratio of `shape` to the maps' size.
+    maps : (1 + rays + classes, y, x): object probability, the distances along the rays in pixels of the image, and the
+        probability of each class. The grid is the ratio of `shape` to the maps' size.
     shape : (y, x) of the image.
     nms_threshold : largest overlap of two kept objects, as intersection over the smaller area.
     border_px : no object has its centre so near the border of the maps, counted in their pixels: one number, or
         ((top, bottom), (left, right)); StarDist's own 2 by default.
+    classes : their names, where there are maps of them.
 
     Returns
     -------
-    Labels int32 (y, x) numbered 1..n, and `score`: the probability at each object's centre.
+    Labels int32 (y, x) numbered 1..n, and `score`: the probability at each object's centre; with classes also `class`,
+    the likeliest one there, and `class_score`, its probability.
     """
     from stardist.geometry import polygons_to_label
     from stardist.nms import non_maximum_suppression
 
-    prob, rays = maps[0], np.ascontiguousarray(np.moveaxis(maps[1:], 0, -1))
+    prob, rays, of_class = _parts(maps, classes)
+    rays = np.ascontiguousarray(np.moveaxis(rays, 0, -1))
     grid = tuple(max(1, round(full / part)) for full, part in zip(shape, prob.shape, strict=True))
     points, scores, distances = non_maximum_suppression(
         rays,
@@ -60,7 +67,8 @@ def decode(
     visible = np.unique(painted)
     visible = visible[visible > 0]
     labels = np.where(painted > 0, np.searchsorted(visible, painted) + 1, 0).astype(np.int32)
-    return labels, {"score": np.asarray(scores, np.float32)[visible - 1]}
+    y, x = (points // grid).T
+    return labels, _columns(np.asarray(scores, np.float32), of_class[:, y, x].T, classes, visible - 1)
 
 
 def collect(
@@ -72,18 +80,21 @@ def collect(
     prob_threshold: float = 0.5,
     nms_threshold: float = 0.4,
     border_px: Any = None,
+    classes: Any = None,
 ) -> dict[str, NDArray[np.generic]]:
     """The candidates in a tile's maps (c, y, x) that lie `at` (y, x) in maps of `size` for the whole image."""
-    mask = maps[0] > prob_threshold
+    prob, rays, of_class = _parts(maps, classes)
+    mask = prob > prob_threshold
     sides = 2 if border_px is None else border_px
     for axis, (before, after) in enumerate([(sides, sides)] * 2 if isinstance(sides, int) else sides):
         place = np.arange(mask.shape[axis]) + at[axis]
         inside = (place >= before) & (place < size[axis] - after)
         mask &= inside[:, None] if axis == 0 else inside
     return {
-        "scores": maps[0][mask],
+        "scores": prob[mask],
         "points": ((np.argwhere(mask) + at) * grid).astype(np.int32),
-        "distances": np.ascontiguousarray(maps[1:][:, mask].T),
+        "distances": np.ascontiguousarray(rays[:, mask].T),
+        "of_class": np.ascontiguousarray(of_class[:, mask].T),
     }
 
 
@@ -95,7 +106,8 @@ def finish(
     prob_threshold: float = 0.5,
     nms_threshold: float = 0.4,
     border_px: Any = None,
-) -> int:
+    classes: Any = None,
+) -> tuple[int, dict[str, NDArray[np.generic]]]:
     """Labels of a whole image from what `collect` gave of its tiles: those of `decode`, with the same numbers.
 
     Suppression goes by falling score, so it is done in layers: the best candidates among themselves, then the next ones
@@ -108,7 +120,7 @@ def finish(
 
     Returns
     -------
-    How many objects.
+    How many objects, and what `decode` tells of each.
     """
     from stardist.geometry import dist_to_coord, polygons_to_label_coord
     from stardist.nms import non_maximum_suppression_inds
@@ -128,7 +140,7 @@ def finish(
         )
         kept, highest = {name: column[stay] for name, column in both.items()}, lowest
     if not kept:
-        return 0
+        return 0, _columns(scores, np.zeros((0, len(classes or ())), np.float32), classes, np.zeros(0, np.intp))
     order = np.argsort(kept["scores"], kind="stable")  # the best are painted last
     coord = dist_to_coord(kept["distances"], kept["points"])[order]
     low, high = coord.min(axis=2), coord.max(axis=2)
@@ -144,7 +156,26 @@ def finish(
     numbers = np.where(visible, np.cumsum(visible), 0).astype(np.int32)
     for y, x in blocks:
         canvas[y, x] = numbers[canvas[y, x]]
-    return int(visible.sum())
+    shown = np.flatnonzero(visible[1:])
+    return len(shown), _columns(kept["scores"], kept["of_class"], classes, shown)
+
+
+def _parts(maps: NDArray[np.float32], classes: Any) -> tuple[NDArray[np.float32], ...]:
+    """Probability (y, x), rays and classes (k, y, x)."""
+    end = len(maps) - len(classes or ())
+    return maps[0], maps[1:end], maps[end:]
+
+
+def _columns(
+    scores: NDArray[Any], of_class: NDArray[Any], classes: Any, chosen: NDArray[np.integer]
+) -> dict[str, NDArray[np.generic]]:
+    """What is told of the chosen ones of all objects, in their order."""
+    columns: dict[str, NDArray[np.generic]] = {"score": scores[chosen]}
+    if classes:
+        found = of_class[chosen]
+        columns["class"] = np.array(classes)[found.argmax(axis=1)]
+        columns["class_score"] = found.max(axis=1)
+    return columns
 
 
 def _between(
@@ -156,5 +187,5 @@ def _between(
         scores: NDArray[Any] = tile["scores"]
         chosen = (scores >= lowest) & (scores < highest)
         if chosen.any():
-            found.append({name: tile[name][chosen] for name in ("scores", "points", "distances")})
-    return {name: np.concatenate([part[name] for part in found]) for name in ("scores", "points", "distances")}
+            found.append({name: tile[name][chosen] for name in COLUMNS})
+    return {name: np.concatenate([part[name] for part in found]) for name in COLUMNS}

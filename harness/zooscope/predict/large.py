@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from zooscope import atomic
 from zooscope.channels import to_channels
-from zooscope.decode import decoder_for, find_decoder, parameters, restores
+from zooscope.decode import Objects, decoder_for, find_decoder, parameters, restores
 from zooscope.decode.blocks import decode_in_parts
 from zooscope.errors import DataError, PackageError
 from zooscope.levels import of_image, teller
@@ -88,7 +88,7 @@ def predict_large(
     identity: Sequence[Any],
     params: Mapping[str, Any] | None = None,
     progress: bool = False,
-) -> int:
+) -> tuple[int, Objects]:
     """Write the labels of an image of any size, or the image restored; memory holds a few tiles.
 
     Statistics for normalising come from the whole image, tiles are those of a whole prediction, so the labels are too.
@@ -103,7 +103,7 @@ def predict_large(
 
     Returns
     -------
-    How many objects.
+    How many objects, and what the decoder tells of each; nothing of one that works part by part.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def predict_large(
         canvas[y, :] = np.zeros((y.stop - y.start, plane.shape[1]), np.int32)
     if hasattr(decoder, "collect"):
         return decoder.finish(tiles.collected(), plane.shape, canvas, **settings)
-    return decode_in_parts(decoder, tiles.read, plane.shape, canvas, settings)
+    return decode_in_parts(decoder, tiles.read, plane.shape, canvas, settings), {}
 
 
 def _obstacle(model: "Model") -> str | None:

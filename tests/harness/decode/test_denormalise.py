@@ -41,7 +41,7 @@ def test_tile_by_tile_it_is_the_same():
         for y in (0, 3)
     ]
     canvas = np.zeros((6, 7), np.float32)
-    assert finish(tiles, (6, 7), canvas, intensities=1) == 0
+    assert finish(tiles, (6, 7), canvas, intensities=1) == (0, {})
     np.testing.assert_array_equal(canvas, decode(maps, (6, 7), low=[100.0], high=[150.0])[0])
 
 

@@ -10,7 +10,7 @@ from stardist.nms import non_maximum_suppression
 from stardist.utils import edt_prob
 
 from zooscope.data import Dataset
-from zooscope.decode.stardist import decode
+from zooscope.decode.stardist import collect, decode, finish
 from zooscope.metrics import measure
 
 RAYS = 32
@@ -112,3 +112,55 @@ def test_labels_are_those_of_bioimageios_own_operation(truth: np.ndarray, grid: 
     )
     assert ours.max() > 20
     np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("grid", [1, 2])
+def test_each_object_has_the_likeliest_class_of_its_middle(truth: np.ndarray, grid: int):
+    left = np.arange(truth.shape[1])[::grid] < truth.shape[1] // 2
+    of_left = np.broadcast_to(np.where(left, 0.7, 0.1), truth[::grid, ::grid].shape)
+    maps = np.concatenate([maps_of(truth, grid), np.stack([0.9 - of_left, of_left, np.full_like(of_left, 0.1)])])
+    maps = maps.astype(np.float32)
+    names = ["right", "left", "never"]
+    labels, objects = decode(maps, truth.shape, classes=names)
+    plain, others = decode(maps[:-3], truth.shape)
+    np.testing.assert_array_equal(labels, plain)
+    np.testing.assert_array_equal(objects["score"], others["score"])
+    assert set(others) == {"score"}
+    assert len(objects["class"]) == labels.max()
+    assert set(objects["class"].tolist()) == {"left", "right"}
+    for label in range(1, labels.max() + 1):
+        columns = np.nonzero(labels == label)[1]
+        if columns.max() < truth.shape[1] // 2 - 2 or columns.min() > truth.shape[1] // 2 + 2:
+            side = "left" if columns.max() < truth.shape[1] // 2 else "right"
+            assert objects["class"][label - 1] == side
+            assert objects["class_score"][label - 1] == pytest.approx(0.7 if side == "left" else 0.8)
+
+
+def test_without_objects_there_are_no_classes(truth: np.ndarray):
+    _, objects = decode(np.zeros((1 + RAYS + 2, 20, 30), np.float32), (20, 30), classes=["a", "b"])
+    assert {name: len(column) for name, column in objects.items()} == {"score": 0, "class": 0, "class_score": 0}
+    tile = collect(np.zeros((1 + RAYS + 2, 20, 30), np.float32), at=(0, 0), size=(20, 30), grid=(1, 1), classes="ab")
+    count, found = finish([tile], (20, 30), np.zeros((20, 30), np.int32), classes=["a", "b"])
+    assert (count, {name: len(column) for name, column in found.items()}) == (
+        0,
+        {"score": 0, "class": 0, "class_score": 0},
+    )
+
+
+def test_classes_of_tiles_are_those_of_the_whole(truth: np.ndarray):
+    rng = np.random.default_rng(0)
+    maps = np.concatenate([maps_of(truth, 1), rng.random((3, *truth.shape), np.float32)])
+    maps[0] *= rng.uniform(0.9, 1, truth.shape)  # equal scores have no order
+    names = ["a", "b", "c"]
+    whole, objects = decode(maps, truth.shape, classes=names)
+    half = truth.shape[0] // 2
+    tiles = [
+        collect(part, at=(top, 0), size=truth.shape, grid=(1, 1), classes=names)
+        for top, part in ((0, maps[:, :half]), (half, maps[:, half:]))
+    ]
+    canvas = np.zeros(truth.shape, np.int32)
+    count, found = finish(tiles, truth.shape, canvas, classes=names)
+    np.testing.assert_array_equal(canvas, whole)
+    assert count == whole.max() > 20
+    for name, column in objects.items():
+        np.testing.assert_array_equal(found[name], column)

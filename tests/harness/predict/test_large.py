@@ -38,7 +38,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def by_blocks(model: Model, image: np.ndarray, work: Path, axes: str = "yx") -> np.ndarray:
     canvas = np.full(image.shape[:2], 7, np.int32)
-    count = predict_large(model, plane_of(image, axes), canvas, work, identity=())
+    count, _ = predict_large(model, plane_of(image, axes), canvas, work, identity=())
     assert count == canvas.max()
     return canvas
 

@@ -115,15 +115,30 @@ def _data_line(item: Mapping[str, Any]) -> str:
 def _validation(trained: Trained, measured: Measured) -> str:
     if trained.method.task is Task.RESTORATION:
         return restored_card.validation(trained, measured)
-    params = ", ".join(f"{name} {value:g}" for name, value in measured.params.items())
+    params = ", ".join(f"{name} {value:g}" for name, value in measured.params.items() if not isinstance(value, list))
     found = [(find_metric(name), value) for name, value in measured.scores.items()]
     rows = [f"| {metric.label} | {value:.3f} | {metric.definition} |" for metric, value in found]
     return (
         f"{measured.images} validation images of {_names(trained)} with {measured.objects} objects. "
         f"The best weights and the parameters of the decoder `{measured.decoder}` ({params}) were chosen on these very "
         "images, so the figures are optimistic; scores on held-out test images stand in zooscope's leaderboards.\n\n"
-        "| score | value | definition |\n|---|---|---|\n" + "\n".join(rows)
+        "| score | value | definition |\n|---|---|---|\n" + "\n".join(rows) + _classes(measured)
     )
+
+
+def _classes(measured: Measured) -> str:
+    """Which class the found objects were given, as a table; nothing of a network that tells none apart."""
+    if measured.classes is None:
+        return ""
+    names = list(measured.classes)
+    right = sum(measured.classes[name][name] for name in names)
+    count = sum(sum(given.values()) for given in measured.classes.values())
+    rows = [f"| {name} | {' | '.join(str(measured.classes[name][other]) for other in names)} |" for name in names]
+    share = f", {right / count:.1%} of them the right one" if count else ""
+    return (
+        f"\n\nClasses of the {count} objects of a known class that were found (IoU > 0.5){share}:\n\n"
+        f"| true class | {' | '.join(f'given {name}' for name in names)} |\n|---|{'---:|' * len(names)}\n"
+    ) + "\n".join(rows)
 
 
 def _field(trained: Trained, measured: Measured) -> str:
@@ -168,6 +183,8 @@ def output_text(trained: Trained, decoder: str, *, tta: bool) -> str:
     size = "the image's size" if grid == 1 else f"one value for {grid}x{grid} px"
     shown: list[Any] = [*names[:2], f"... ({len(names)} channels)"] if len(names) > 4 else list(names)
     turned = f" Each is {restored_card.MEAN_OF_TURNS}." if tta else ""
+    if trained.classes:
+        turned = f" The last {len(trained.classes)} are the classes {', '.join(trained.classes)}.{turned}"
     return (
         f"Dense maps, {size}: {', '.join(shown)}.{turned} Activations are inside the network. The decoder `{decoder}` "
         "makes objects of the stitched maps; its parameters stand in `config.zooscope.decoder`, its source in "

@@ -1,5 +1,6 @@
 """Measured: a decoder's parameters and scores on the images that a run validated on, by the harness."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from zooscope.data import Dataset, load_dataset
 from zooscope.decoding.scores import OBJECTIVES
 from zooscope.errors import DataError
 from zooscope.metrics import find_metric, measure
+from zooscope.metrics.matched_classes import matched_classes
 from zooscope.progress import track
 from zooscope.report.shown import shown_on
 from zooscope.runkey import PREDICT_VERSION, digest_of
 from zooscope.sample import Sample, Task
-from zooscope.scales import Scale, answer_at, find_scales, scaled
+from zooscope.scales import Scale, answer_at, find_scales, objects_at, scaled
 from zooscope.tune import tune
 from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.training.images import object_sizes, split_samples
@@ -35,17 +37,19 @@ class Measured(BaseModel):
     scores : by metric.
     objects, object_px : how many objects the validation images have, and the longer edge of their boxes: median, 95th
         percentile, largest. None where images are restored.
+    classes : of the true classes, how many objects that were found (IoU > 0.5) were given each class.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     decoder: str
-    params: dict[str, float | int]
+    params: dict[str, float | int | list[str]]
     objective: str
     scores: dict[str, float]
     images: int
     objects: int | None = None
     object_px: tuple[int, int, int] | None = None
+    classes: dict[str, dict[str, int]] | None = None
 
 
 def measure_package(trained: Trained, package: Path, *, progress: bool = False) -> Measured:
@@ -58,6 +62,7 @@ def measure_package(trained: Trained, package: Path, *, progress: bool = False) 
     if trained.method.task is Task.RESTORATION:
         return measure_restoration(trained, package, progress=progress)
     found = contender(str(package), decoder=trained.decoder)
+    found = replace(found, params={**found.params, **trained.decoder_params})
     assert found.open is not None, found.reason
     data = validation_data(trained)
     plan = {name: list(values) for name, values in found.search.items()}
@@ -70,7 +75,7 @@ def measure_package(trained: Trained, package: Path, *, progress: bool = False) 
         samples = (scaled(sample, scales.get(sample.id)) for sample in _samples(data))
         tuned, _ = tune(found, predictor, track(samples, "tuning", count, show=progress), key=key)
         params, samples = {**found.params, **tuned}, track(_samples(data), "validating", count, show=progress)
-        return _measured(found, predictor, params, samples, scales)
+        return _measured(found, predictor, params, samples, scales, trained.classes)
 
 
 def measure_restoration(trained: Trained, package: Path, *, progress: bool = False) -> Measured:
@@ -127,12 +132,17 @@ def _measured(
     params: dict[str, Any],
     samples: Iterable[Sample],
     scales: Mapping[str, Scale],
+    classes: Sequence[str],
 ) -> Measured:
     records: list[dict[str, float]] = []
     sizes: list[np.ndarray[Any, Any]] = []
+    pairs: Counter[tuple[str, str]] = Counter()
     for sample in samples:
         factor = scales.get(sample.id, Scale()).factor
-        records.append(measure(answer_at(found, predictor, sample, factor, params), sample.target))
+        labels, objects = objects_at(found, predictor, sample, factor, params)
+        records.append(measure(labels, sample.target))
+        if classes:
+            pairs.update(matched_classes(labels, objects["class"].tolist(), sample.target, sample.classes or {}))
         sizes.append(object_sizes(sample.target))
     edges = np.concatenate(sizes)
     return Measured(
@@ -142,6 +152,7 @@ def _measured(
         scores=_scores(records, METRICS),
         images=len(records),
         objects=len(edges),
+        classes={true: {given: pairs[true, given] for given in classes} for true in classes} if classes else None,
         object_px=(int(np.median(edges)), int(np.percentile(edges, 95)), int(edges.max(initial=0))),
     )
 

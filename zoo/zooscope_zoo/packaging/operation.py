@@ -85,6 +85,8 @@ def find_operation(trained: Trained) -> Operation:
             f"{decoder} does, only {', '.join(item.id for item in OPERATIONS.values())}; export the maps"
         )
     found = OPERATIONS[decoder]
+    if trained.classes:
+        raise UsageError(f"--with-postprocessing: {found.id} knows no classes of objects; export the maps")
     if importlib.util.find_spec(found.needs) is None:
         raise UsageError(
             f"--with-postprocessing: {found.id} runs by {found.needs}, which is not installed (pip install "

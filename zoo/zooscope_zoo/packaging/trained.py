@@ -12,7 +12,7 @@ from zooscope import plugins
 from zooscope.errors import UsageError
 from zooscope.predict.tiling import AxisSize
 from zooscope.sample import Task
-from zooscope_zoo.method import Method, NetworkConfig
+from zooscope_zoo.method import LearnsClasses, Method, NetworkConfig
 from zooscope_zoo.training.config import RunConfig, changed_network
 from zooscope_zoo.training.images import PERCENTILES
 from zooscope_zoo.training.own_percentiles import DECODER, AnyNormalisation, OwnPercentiles
@@ -93,8 +93,15 @@ class Trained:
         return DECODER if isinstance(self.normalisation, OwnPercentiles) else self.method.decoder(self.settings)
 
     @property
-    def decoder_params(self) -> dict[str, int]:
+    def classes(self) -> tuple[str, ...]:
+        """Of objects, which the network tells apart; none of most."""
+        return self.method.classes(self.settings) if isinstance(self.method, LearnsClasses) else ()
+
+    @property
+    def decoder_params(self) -> dict[str, Any]:
         """Parameters of the decoder that follow from the network; others are tuned."""
+        if self.classes:
+            return {"classes": list(self.classes)}
         return {"intensities": self.intensities} if self.decoder == DECODER and self.intensities else {}
 
     @property

@@ -119,6 +119,7 @@ def load_images(
     progress: bool,
     labelled: Container[str] | None = None,
     weights: Mapping[str, float] | None = None,
+    classes: Sequence[str] = (),
 ) -> list[TrainingImage]:
     """Decode, check and normalise images.
 
@@ -126,6 +127,7 @@ def load_images(
     ----------
     labelled : ids of those whose labels are taken; None takes all.
     weights : of the images, by pattern of their strata; 1 where none fits.
+    classes : of objects, whose numbers become the last plane (`LearnsClasses`).
 
     Raises
     ------
@@ -139,7 +141,9 @@ def load_images(
         fitting = (
             weight for pattern, weight in (weights or {}).items() if fnmatch.fnmatchcase(sample.stratum, pattern)
         )
-        found.append(replace(_prepared(sample, channels=channels, planes=planes), weight=next(fitting, 1.0)))
+        found.append(
+            replace(_prepared(sample, channels=channels, planes=planes, classes=classes), weight=next(fitting, 1.0))
+        )
         if psutil.virtual_memory().available < SPARE_BYTES:
             raise DataError(
                 f"data set '{dataset.card.id}': {len(found)} of its {len(ids)} {label} images fill this machine's "
@@ -207,7 +211,7 @@ def object_sizes(labels: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.array([max(s.stop - s.start for s in box) for box in boxes], dtype=np.int64)
 
 
-def _prepared(sample: Sample, *, channels: int, planes: Planes) -> TrainingImage:
+def _prepared(sample: Sample, *, channels: int, planes: Planes, classes: Sequence[str]) -> TrainingImage:
     with np.errstate(over="ignore", invalid="ignore"):  # said below, by the image's name
         raw = to_channels(sample.image, channels).astype(np.float32)
         image = normalise(raw)
@@ -222,7 +226,19 @@ def _prepared(sample: Sample, *, channels: int, planes: Planes) -> TrainingImage
             )
     labels = _few(sample.target)
     labelled = labels.min(initial=0) != UNLABELLED
-    return TrainingImage(sample.id, image, labels, planes(labels), colour=sample.axes == "yxc", labelled=labelled)
+    found = planes(labels)
+    if classes:
+        found = np.concatenate([found, class_plane(sample, classes)[None]])
+    return TrainingImage(sample.id, image, labels, found, colour=sample.axes == "yxc", labelled=labelled)
+
+
+def class_plane(sample: Sample, classes: Sequence[str]) -> NDArray[np.float32]:
+    """(y, x): 0 in the background, in objects the number of their class from 1 on, UNLABELLED where none is told."""
+    numbers = {name: number for number, name in enumerate(classes, start=1)}
+    labels, index = np.unique(sample.target, return_inverse=True)
+    told = sample.classes or {}
+    of_label = [0 if label == 0 else numbers.get(told.get(int(label), ""), UNLABELLED) for label in labels]
+    return np.array(of_label, np.float32)[index].reshape(sample.target.shape)
 
 
 def _few(labels: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -9,12 +9,13 @@ from typing import Any
 from zooscope.data import Dataset
 from zooscope.errors import DataError, UsageError
 from zooscope.sample import Task
-from zooscope_zoo.method import LearnsFromRun, LearnsUnlabelled, Method, NetworkConfig, Taught
+from zooscope_zoo.method import LearnsClasses, LearnsFromRun, LearnsUnlabelled, Method, NetworkConfig, Taught
 from zooscope_zoo.training import images as objects
 from zooscope_zoo.training import pairs
 from zooscope_zoo.training.config import RunConfig
 from zooscope_zoo.training.images import TrainingImage, draw_labelled, load_images, split_samples
 from zooscope_zoo.training.normalisation import Normalisation, measure_deviation, measure_normalisation
+from zooscope_zoo.training.object_classes import refuse_other_classes, refuse_unseen_classes
 from zooscope_zoo.training.object_patches import ObjectPatches
 from zooscope_zoo.training.own_percentiles import AnyNormalisation, OwnPercentiles
 from zooscope_zoo.training.pairs import RestorationPatches, Scene, load_scenes
@@ -69,12 +70,16 @@ def _objects(
         if item.card.task is not Task.INSTANCE_SEGMENTATION:
             raise UsageError(f"data set '{item.card.id}' is of {item.card.task}; {method.id} learns to find objects")
     _refuse_unknown_strata(config, data)
+    classes = _classes(method, settings)
     wanted = config.training.labelled
     unlabelled = _takes_unlabelled(method, settings)
     both: tuple[list[TrainingImage], list[TrainingImage]] = ([], [])
     about: list[dict[str, Any]] = []
     for item in data:
         ids = split_samples(item, strata=config.training.strata)
+        if classes is not None:
+            for note in refuse_other_classes(item, classes):
+                say(f"note: {item.name}: {note}")
         labelled = ids[0] if wanted is None else draw_labelled(ids[0], wanted, seed=config.training.seed)
         if len(labelled) < len(ids[0]):
             rest = "the others train without labels" if unlabelled else "the others are left out"
@@ -85,7 +90,7 @@ def _objects(
             found += load_images(
                 item, part, channels=settings.channels, planes=partial(method.planes, config=settings),
                 label=label, progress=progress, labelled=labelled if label == "training" else None,
-                weights=config.training.stratum_weights,
+                weights=config.training.stratum_weights, classes=classes or (),
             )  # fmt: skip
         told = {} if wanted is None else {"labelled": labelled}
         about.append(_about(item, config, *ids) | told)
@@ -94,6 +99,8 @@ def _objects(
         field = method.describe(settings).receptive_field_px
         for note in objects.notes(item, own, channels=settings.channels, field_px=field, **sizes):
             say(f"note: {item.name}: {note}")
+    parts = [(item, split_samples(item, strata=config.training.strata)[0]) for item in data]
+    refuse_unseen_classes(parts, classes or ())
     targets = partial(method.targets, config=settings)  # no closure, so that workers can also be spawned
     training, validation = (ObjectPatches(found, targets, config.training, config.augment) for found in both)
     return Material(training, validation, about)
@@ -165,6 +172,11 @@ def _refuse_unknown_strata(config: RunConfig, data: Sequence[Dataset]) -> None:
 
 def _takes_unlabelled(method: object, settings: NetworkConfig) -> bool:
     return isinstance(method, LearnsUnlabelled) and method.takes_unlabelled(settings)
+
+
+def _classes(method: object, settings: NetworkConfig) -> tuple[str, ...] | None:
+    """Of objects, that it learns; None where it cannot learn any."""
+    return method.classes(settings) if isinstance(method, LearnsClasses) else None
 
 
 def _about(data: Dataset, config: RunConfig, train_ids: list[str], validation_ids: list[str]) -> dict[str, Any]:
