@@ -6,12 +6,10 @@ peers/stardist_upstream.py says how to make that environment; upstream's model i
 minutes. `ZOOSCOPE_BENCHMARK_STARDIST` names another of our models than the shipped one: an id or a package's path.
 """
 
-import json
 import os
 import statistics
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,39 +19,10 @@ import pytest
 from zooscope.data import Dataset
 from zooscope_zoo.training.images import normalise
 
-PEERS = Path(__file__).parent / "peers"
 ROUNDS = 7
 TRAINING = {"warm_up": 5, "steps": 12}
 LIMITS = {"step": 1.10, "step_with_data": 1.10, "predict": 1.0}
 """Largest wanted ratio of ours to upstream's."""
-
-
-class Side:
-    """A script of peers/, running and waiting to be asked."""
-
-    def __init__(self, python: str, script: str, *arguments: str, log: Path) -> None:
-        self.name, self._log = script, log
-        cores = str(os.cpu_count())
-        env = {**os.environ, "OMP_NUM_THREADS": cores, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "2"}
-        with log.open("w") as stderr:
-            self._process = subprocess.Popen(
-                [python, str(PEERS / script), *arguments],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=env, text=True,
-            )  # fmt: skip
-
-    def ask(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        """What the side answers; the test fails with its last words if it does not."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            print(json.dumps({"verb": verb, **arguments}), file=self._process.stdin, flush=True)
-            return json.loads(self._process.stdout.readline())
-        except (OSError, json.JSONDecodeError):
-            pytest.fail(f"{self.name} ended at '{verb}':\n{self._log.read_text(errors='replace')[-3000:]}")
-
-    def end(self) -> None:
-        """Wait until it is gone."""
-        self._process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +35,7 @@ def peer() -> str:
 
 
 @pytest.fixture
-def sides(peer: str, dsb2018: Dataset, tmp_path: Path) -> Iterator[tuple[Side, Side]]:
+def sides(peer: str, dsb2018: Dataset, tmp_path: Path, side: Callable[..., Any]) -> tuple[Any, Any]:
     """Ours and upstream's, with 60 training and 20 test images of DSB 2018, 256 x 256 in fluorescence."""
     train, test = (
         [dsb2018[id] for id in dsb2018.table.query(f"split == '{split}' and stratum == 'fluorescence-256x256'").index]
@@ -82,18 +51,14 @@ def sides(peer: str, dsb2018: Dataset, tmp_path: Path) -> Iterator[tuple[Side, S
     )
     model = os.environ.get("ZOOSCOPE_BENCHMARK_STARDIST", "stardist-dsb2018")
     folder = Path(peer).absolute().parents[1] / "zooscope-stardist-dsb2018"
-    ours = Side(sys.executable, "stardist_ours.py", str(data), model, log=tmp_path / "ours.log")
+    ours = side(sys.executable, "stardist_ours.py", str(data), model)
     ours.ask("about")  # a shipped model is built first, and upstream's trained: one after the other
-    upstream = Side(peer, "stardist_upstream.py", str(data), str(folder), log=tmp_path / "upstream.log")
+    upstream = side(peer, "stardist_upstream.py", str(data), str(folder))
     upstream.ask("about")
-    yield ours, upstream
-    ours.end()
-    upstream.end()
+    return ours, upstream
 
 
-def test_stardist_is_as_fast_as_upstreams(
-    sides: tuple[Side, Side], tmp_path: Path, record: Callable[..., None]
-) -> None:
+def test_stardist_is_as_fast_as_upstreams(sides: tuple[Any, Any], tmp_path: Path, record: Callable[..., None]) -> None:
     ours, upstream = sides
     maps = {"path": str(tmp_path / "maps.npz")}
     ours.ask("write_maps", **maps)

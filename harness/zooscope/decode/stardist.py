@@ -50,25 +50,23 @@ def decode(
     the likeliest one there, and `class_score`, its probability.
     """
     from stardist.geometry import polygons_to_label
-    from stardist.nms import non_maximum_suppression
+    from stardist.nms import non_maximum_suppression_inds
 
-    prob, rays, of_class = _parts(maps, classes)
-    rays = np.ascontiguousarray(np.moveaxis(rays, 0, -1))
-    grid = tuple(max(1, round(full / part)) for full, part in zip(shape, prob.shape, strict=True))
-    points, scores, distances = non_maximum_suppression(
-        rays,
-        prob,
-        grid=grid,
-        prob_thresh=prob_threshold,
-        nms_thresh=nms_threshold,
-        b=2 if border_px is None else border_px,
+    height, width = maps.shape[1:]
+    grid = max(1, round(shape[0] / height)), max(1, round(shape[1] / width))
+    limits = {"prob_threshold": prob_threshold, "border_px": border_px, "classes": classes}
+    found = collect(maps, at=(0, 0), size=(height, width), grid=grid, **limits)
+    order = np.argsort(found["scores"])[::-1]  # StarDist's own order, also of equal ones
+    best = {name: column[order] for name, column in found.items()}
+    stay = non_maximum_suppression_inds(
+        best["distances"], best["points"], scores=best["scores"], thresh=nms_threshold, verbose=False
     )
-    painted = polygons_to_label(distances, points, shape=shape, prob=scores)
-    visible = np.unique(painted)
-    visible = visible[visible > 0]
-    labels = np.where(painted > 0, np.searchsorted(visible, painted) + 1, 0).astype(np.int32)
-    y, x = (points // grid).T
-    return labels, _columns(np.asarray(scores, np.float32), of_class[:, y, x].T, classes, visible - 1)
+    kept: dict[str, NDArray[Any]] = {name: column[stay] for name, column in best.items()}
+    painted = polygons_to_label(kept["distances"], kept["points"], shape=shape, prob=kept["scores"])
+    visible = np.bincount(painted.ravel()) > 0
+    visible[0] = False
+    labels = np.where(visible, np.cumsum(visible), 0).astype(np.int32)[painted]
+    return labels, _columns(kept["scores"], kept["of_class"], classes, np.flatnonzero(visible[1:]))
 
 
 def collect(
