@@ -10,7 +10,7 @@ from zooscope_zoo.stardist.method import StarDistConfig
 
 
 def test_classes_stay_what_they_are_when_the_image_turns():
-    config = StarDistConfig(rays=8, classes=("round", "long"))
+    config = StarDistConfig(rays=8, classes=["round", "long"])
     turning = STARDIST.turning(config)
     for turned in (turning.flip_y, turning.flip_x, turning.transpose):
         assert turned[-2:] == ((9, 1), (10, 1))

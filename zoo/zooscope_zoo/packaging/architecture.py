@@ -109,8 +109,7 @@ def architecture(trained: Trained, *, channels_last: bool = False, tta: bool = F
         source, name = source + _CHANNELS_LAST.format(network=name), "ChannelsLast"
     known = inspect.signature(network).parameters
     # not of model_dump: a property of the settings may stand for a parameter
-    values = {key: getattr(trained.settings, key) for key in known if hasattr(trained.settings, key)}
-    kwargs = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    kwargs = {key: getattr(trained.settings, key) for key in known if hasattr(trained.settings, key)}
     return Architecture(source, name, kwargs)
 
 

@@ -30,16 +30,16 @@ class StarDistConfig(NetworkConfig):
     depth: int = Field(default=3, ge=1, le=5)
     features: int = Field(default=128, ge=4)
     norm: bool = True
-    classes: tuple[str, ...] = ()
+    classes: list[str] = Field(default_factory=list)  # as JSON keeps it
 
     @field_validator("classes", mode="before")
     @classmethod
     def _listed(cls, value: Any) -> Any:
-        return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
+        return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
     @field_validator("classes")
     @classmethod
-    def _apart(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _apart(cls, value: list[str]) -> list[str]:
         if value and (len(set(value)) < 2 or len(set(value)) < len(value) or "" in value):
             raise ValueError("two classes or more, each once, are expected")
         return value
@@ -70,7 +70,7 @@ class StarDist:
 
     def classes(self, config: StarDistConfig) -> tuple[str, ...]:
         """As configured."""
-        return config.classes
+        return tuple(config.classes)
 
     def planes(self, labels: NDArray[np.int32], config: StarDistConfig) -> NDArray[np.float32]:
         """None: distances change with the patch that cuts an object."""
