@@ -239,6 +239,15 @@ class RestorationMethod(Method, Protocol):
         ...
 
 
+@runtime_checkable
+class WeighsByNoise(Protocol):
+    """A method whose package weighs what its network answers by a noise model, that of its setting `noise_model`."""
+
+    def noise_weights(self, config: Any, normalisation: Normalisation) -> Mapping[str, Tensor]:
+        """The noise model of the setting's file, by its names in the network's state dict."""
+        ...
+
+
 def count_parameters(network: nn.Module) -> int:
     """Number of trainable values."""
     return sum(parameter.numel() for parameter in network.parameters())

@@ -11,6 +11,7 @@ Stack = Annotated[Path | None, typer.Option(help="Many frames of one scene that 
 Noisy = Annotated[list[Path] | None, typer.Option(help="A noisy image, with --clean; repeat.")]
 Clean = Annotated[list[Path] | None, typer.Option(help="The clean image of the same scene, or a denoised one; repeat.")]
 Data = Annotated[str | None, typer.Option(help="A data set of noisy and clean images: its training part.")]
+Strata = Annotated[str, typer.Option(help="Pattern of the strata of --dataset: one instrument has one noise.")]
 Model = Annotated[Path, typer.Argument(help="A noise model, as fit wrote it.")]
 
 
@@ -26,6 +27,7 @@ def _fit(
     noisy: Noisy = None,
     clean: Clean = None,
     dataset: Data = None,
+    strata: Strata = "*",
     kind: Annotated[str, typer.Option(help="mixture, which networks take, or histogram.")] = "mixture",
     components: Annotated[int, typer.Option(min=1, max=20, help="Gaussians of a mixture.")] = 3,
     degree: Annotated[int, typer.Option(min=0, max=6, help="Of a mixture's polynomials.")] = 2,
@@ -41,7 +43,7 @@ def _fit(
 
     if kind not in ("mixture", "histogram"):
         raise UsageError(f"--kind {kind} is not one of mixture, histogram")
-    observed, signal, source = _pixels(stack, noisy, clean, dataset, held_out=False)
+    observed, signal, source = _pixels(stack, noisy, clean, dataset, strata, held_out=False)
     model: Any = (
         count_histogram(observed, signal)
         if kind == "histogram"
@@ -69,7 +71,14 @@ def _plot(
 
 
 @noise_model.command("check")
-def _check(model: Model, stack: Stack = None, noisy: Noisy = None, clean: Clean = None, dataset: Data = None) -> None:
+def _check(
+    model: Model,
+    stack: Stack = None,
+    noisy: Noisy = None,
+    clean: Clean = None,
+    dataset: Data = None,
+    strata: Strata = "*",
+) -> None:
     """Check that a noise model is a distribution centred on the signal; on pixels also how probable it finds them.
 
     Of a data set the validation part is taken.
@@ -84,7 +93,7 @@ def _check(model: Model, stack: Stack = None, noisy: Noisy = None, clean: Clean 
     typer.echo(f"integral: off one by {check.mass_missing:.2g} at most")
     typer.echo(f"mean: off the signal by {check.bias:.2g} standard deviations at most")
     if stack or noisy or clean or dataset:
-        observed, signal, source = _pixels(stack, noisy, clean, dataset, held_out=True)
+        observed, signal, source = _pixels(stack, noisy, clean, dataset, strata, held_out=True)
         likelihood = held_out(found, observed, signal)
         typer.echo(
             f"log-likelihood of {likelihood.pixels:,} pixels of {source}: {likelihood.log_likelihood:.4f} "
@@ -97,7 +106,13 @@ def _check(model: Model, stack: Stack = None, noisy: Noisy = None, clean: Clean 
 
 
 def _pixels(
-    stack: Path | None, noisy: list[Path] | None, clean: list[Path] | None, dataset: str | None, *, held_out: bool
+    stack: Path | None,
+    noisy: list[Path] | None,
+    clean: list[Path] | None,
+    dataset: str | None,
+    strata: str,
+    *,
+    held_out: bool,
 ) -> tuple[Any, Any, str]:
     from zooscope.data import load_dataset
     from zooscope.errors import UsageError
@@ -107,12 +122,14 @@ def _pixels(
 
     if sum(map(bool, (stack, noisy or clean, dataset))) != 1:
         raise UsageError("one of --stack FILE, --noisy FILE with --clean FILE, and --dataset ID says what is measured")
+    if strata != "*" and not dataset:
+        raise UsageError(f"--strata {strata} chooses among the images of a --dataset, and none is given")
     if stack:
         pixels, source = stack_pixels(stack), stack.name
     elif dataset:
         data = load_dataset(dataset)
-        pixels = dataset_pixels(data, split_samples(data, strata="*")[1 if held_out else 0])
-        source = data.name
+        pixels = dataset_pixels(data, split_samples(data, strata=strata)[1 if held_out else 0])
+        source = data.name if strata == "*" else f"{data.name}, {strata}"
     else:
         pixels, source = pair_pixels(noisy or [], clean or []), f"{len(noisy or [])} pairs of images"
     return *pixels, source

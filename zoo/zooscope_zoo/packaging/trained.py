@@ -12,9 +12,10 @@ from zooscope import plugins
 from zooscope.errors import UsageError
 from zooscope.predict.tiling import AxisSize
 from zooscope.sample import Task
-from zooscope_zoo.method import LearnsClasses, Method, NetworkConfig
+from zooscope_zoo.method import LearnsClasses, Method, NetworkConfig, WeighsByNoise
 from zooscope_zoo.training.config import RunConfig, changed_network
 from zooscope_zoo.training.images import PERCENTILES
+from zooscope_zoo.training.normalisation import Normalisation
 from zooscope_zoo.training.own_percentiles import DECODER, AnyNormalisation, OwnPercentiles
 from zooscope_zoo.training.run_folder import find_run
 from zooscope_zoo.turning import Turning, unchanged
@@ -131,7 +132,8 @@ def read_run(source: str | Path, *, changes: Sequence[str] = ()) -> Trained:
 
     Parameters
     ----------
-    changes : settings which the weights do not depend on, such as "network.prior_levels=1" of HDN.
+    changes : settings which the weights do not depend on, such as "network.prior_levels=1" of HDN, or PN2V's noise
+        model, "network.noise_model=FILE", which takes the place of the trained one in the weights.
 
     Raises
     ------
@@ -144,7 +146,12 @@ def read_run(source: str | Path, *, changes: Sequence[str] = ()) -> Trained:
     weights = {
         name: _rounded(value, name, folder.path) for name, value in sorted(folder.read_weights(method.keeps).items())
     }
-    settings = changed_network(method, config.network, changes)
+    settings: Any = changed_network(method, config.network, changes)
+    normalisation = folder.normalisation()
+    if isinstance(method, WeighsByNoise) and settings.noise_model != config.network["noise_model"]:
+        assert isinstance(normalisation, Normalisation), "such a method has all images scaled alike"
+        noise = method.noise_weights(settings, normalisation)
+        weights |= {name: _rounded(value, name, Path(settings.noise_model)) for name, value in noise.items()}
     config = config.model_copy(update={"network": settings.model_dump()})
     about = folder.about()
     start, taught = about.get("started_from", {}), about.get("taught_by", {})
@@ -154,7 +161,7 @@ def read_run(source: str | Path, *, changes: Sequence[str] = ()) -> Trained:
         started_from=start.get("model"),
         taught_by=taught.get("model"),
         earlier=(*start.get("data", ()), *(item for item in taught.get("data", ()) if item not in about["data"])),
-        normalisation=folder.normalisation(),
+        normalisation=normalisation,
         curves=folder.curves(),
     )  # fmt: skip
     if changes:

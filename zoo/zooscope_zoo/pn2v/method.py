@@ -32,6 +32,7 @@ class PN2VConfig(NetworkConfig):
     ----------
     noise_model : a file, as `zooscope noise-model fit` writes it; without one the model is that of the data's own card
         or clean images. It travels in the weights: the file need not be there any more once a training has begun.
+        Another can take its place without a training, since samples are weighed by it after the network.
     seen_weight : of the squared difference between the samples of a pixel that is seen and those of the same pixel
         hidden. The noise model weighs in what was observed; a network that has looked at it too counts it twice, and
         one trained on hidden pixels alone does look where none is hidden, as in packages. Not part of the published
@@ -82,15 +83,13 @@ class PN2V(Restoration[PN2VConfig]):
     ) -> Mapping[str, Tensor]:
         """The noise model of each channel, of normalised values."""
         if config.noise_model:
-            models = [_read(config)] * config.channels
-        else:
-            sizes = {"components": config.components, "degree": config.degree}
-            models = data_mixtures(data, channels=config.channels, **sizes, say=say)
-        found: dict[str, Tensor] = {}
-        for channel, (model, zero, unit) in enumerate(zip(models, normalisation.mean, normalisation.std, strict=True)):
-            state = model.rescaled(zero=zero, unit=unit).state_dict()
-            found |= {f"noise.{channel}.{name}": value for name, value in state.items()}
-        return found
+            return self.noise_weights(config, normalisation)
+        sizes = {"components": config.components, "degree": config.degree}
+        return _weights(data_mixtures(data, channels=config.channels, **sizes, say=say), normalisation)
+
+    def noise_weights(self, config: PN2VConfig, normalisation: Normalisation) -> Mapping[str, Tensor]:
+        """The noise model of `noise_model`, of normalised values, for each channel."""
+        return _weights([_read(config)] * config.channels, normalisation)
 
     def multiple_px(self, config: PN2VConfig) -> int:
         """Two for each pooling."""
@@ -140,6 +139,14 @@ class PN2V(Restoration[PN2VConfig]):
 def at_spots(maps: Tensor, spots: Tensor) -> Tensor:
     """Values (n, c) of maps (b, c, y, x) at the places of spots (b, 1, y, x)."""
     return maps.movedim(1, -1)[spots[:, 0]]
+
+
+def _weights(models: Sequence[GaussianMixture], normalisation: Normalisation) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    for channel, (model, zero, unit) in enumerate(zip(models, normalisation.mean, normalisation.std, strict=True)):
+        state = model.rescaled(zero=zero, unit=unit).state_dict()
+        found |= {f"noise.{channel}.{name}": value for name, value in state.items()}
+    return found
 
 
 def _read(config: PN2VConfig) -> GaussianMixture:
