@@ -40,6 +40,7 @@ N2N_FMD = Shipped("noise2noise-fmd", "Noise2Noise for confocal, two-photon and w
 CARE_NOISY = Shipped("care-dsb2018-noisy", "CARE for nuclei at 5 to 20 photons", _RESTORES)
 CARE_BLURRED = Shipped("care-dsb2018-blurred", "CARE for nuclei under a Gaussian blur of 2 px", _RESTORES)
 RL_BLURRED = Shipped("richardson-lucy-dsb2018-blurred", "unrolled Richardson-Lucy for the same", _RESTORES)
+CELLPOSE_DSB2018 = Shipped("cellpose-dsb2018", "Cellpose for nuclei in fluorescence microscopy, of any size")
 EMBEDSEG_DSB2018 = Shipped("embedseg-dsb2018", "EmbedSeg for nuclei in fluorescence microscopy")
 NUCLEI_TINY = Shipped("nuclei-tiny", "a very small U-Net for nuclei, made by tools/nuclei_tiny.py")
 SPLINEDIST_DSB2018 = Shipped("splinedist-dsb2018", "SplineDist for nuclei in fluorescence microscopy")
