@@ -63,10 +63,8 @@ def decode(
     )
     kept: dict[str, NDArray[Any]] = {name: column[stay] for name, column in best.items()}
     painted = polygons_to_label(kept["distances"], kept["points"], shape=shape, prob=kept["scores"])
-    visible = np.bincount(painted.ravel()) > 0
-    visible[0] = False
-    labels = np.where(visible, np.cumsum(visible), 0).astype(np.int32)[painted]
-    return labels, _columns(kept["scores"], kept["of_class"], classes, np.flatnonzero(visible[1:]))
+    labels, shown = _without_hidden(painted, kept["points"])
+    return labels, _columns(kept["scores"], kept["of_class"], classes, shown)
 
 
 def collect(
@@ -88,11 +86,12 @@ def collect(
         place = np.arange(mask.shape[axis]) + at[axis]
         inside = (place >= before) & (place < size[axis] - after)
         mask &= inside[:, None] if axis == 0 else inside
+    y, x = np.nonzero(mask)
     return {
-        "scores": prob[mask],
-        "points": ((np.argwhere(mask) + at) * grid).astype(np.int32),
-        "distances": np.ascontiguousarray(rays[:, mask].T),
-        "of_class": np.ascontiguousarray(of_class[:, mask].T),
+        "scores": prob[y, x],
+        "points": ((np.stack([y, x], axis=1) + at) * grid).astype(np.int32),
+        "distances": np.ascontiguousarray(rays[:, y, x].T),
+        "of_class": np.ascontiguousarray(of_class[:, y, x].T),
     }
 
 
@@ -156,6 +155,17 @@ def finish(
         canvas[y, x] = numbers[canvas[y, x]]
     shown = np.flatnonzero(visible[1:])
     return len(shown), _columns(kept["scores"], kept["of_class"], classes, shown)
+
+
+def _without_hidden(
+    painted: NDArray[np.integer], points: NDArray[np.integer]
+) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Labels without gaps, and which objects they are; nearly always all are seen, each at least at its centre."""
+    if (painted[points[:, 0], points[:, 1]] == np.arange(1, len(points) + 1)).all():
+        return painted.astype(np.int32, copy=False), np.arange(len(points))
+    visible = np.bincount(painted.ravel()) > 0
+    visible[0] = False
+    return np.where(visible, np.cumsum(visible), 0).astype(np.int32)[painted], np.flatnonzero(visible[1:])
 
 
 def _parts(maps: NDArray[np.float32], classes: Any) -> tuple[NDArray[np.float32], ...]:
