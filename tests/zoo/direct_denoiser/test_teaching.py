@@ -76,7 +76,7 @@ def test_it_is_nearer_to_the_mean_of_many_draws_than_a_draw_is(teacher: Path, tm
 def test_the_squared_error_learns_the_mean_of_the_draws_and_the_absolute_error_the_median(
     loss: str, best: str, monkeypatch: pytest.MonkeyPatch
 ):
-    def skewed(source: str, sha256: str, images: torch.Tensor) -> torch.Tensor:
+    def skewed(source: str, sha256: str, images: torch.Tensor, prior_levels: int | None) -> torch.Tensor:
         return torch.distributions.Exponential(1.0).sample(images.shape)
 
     monkeypatch.setattr("zooscope_zoo.direct_denoiser.method.drawn", skewed)
@@ -97,20 +97,28 @@ class _Identity(torch.nn.Module):
         return image
 
 
-def test_structured_noise_that_the_teachers_package_leaves_out_is_left_out_of_its_draws(teacher: Path, tmp_path: Path):
+@pytest.mark.parametrize("told_by", ["the teacher's run", "the student's setting"])
+def test_structured_noise_that_low_levels_hold_is_left_out_of_the_draws(told_by: str, teacher: Path, tmp_path: Path):
     other = Path(shutil.copytree(teacher, tmp_path / "teacher"))
-    config = (other / "config.json").read_text()
-    (other / "config.json").write_text(config.replace('"prior_levels": 0', '"prior_levels": 1'))
+    if told_by == "the teacher's run":
+        config = (other / "config.json").read_text()
+        (other / "config.json").write_text(config.replace('"prior_levels": 0', '"prior_levels": 1'))
     run = read_run(other)
     network, image = run.network(), as_it_takes_it(run)
     torch.manual_seed(1)
-    found = drawn(str(other), weights_sha256(str(other)), image)
+    levels = 1 if told_by == "the student's setting" else None
+    found = drawn(str(other), weights_sha256(str(other)), image, levels)
     torch.manual_seed(1)
     with torch.inference_mode():
         noise = network.standard_noise(image)
         wanted, without = (network.sampled(network.encode(image), noise, prior_levels=levels)[0] for levels in (1, 0))
     torch.testing.assert_close(found, wanted)
     assert (found - without).abs().max() > 1e-3
+
+
+def test_levels_that_the_teacher_does_not_have_are_refused(teacher: Path, brighter: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match="prior_levels"):
+        trained("direct-denoiser", brighter, tmp_path / "run", f"network.teacher={teacher}", "network.prior_levels=7")
 
 
 def test_its_images_are_scaled_as_its_teachers_were_and_it_holds_nothing_of_the_teacher(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from zooscope.errors import UsageError
@@ -12,7 +12,7 @@ from zooscope_zoo.method import RestorationMethod, Taught, Teacher
 from zooscope_zoo.nn.denoiser import Denoiser
 from zooscope_zoo.restoration import DenoiserConfig, DenoiserMethod
 
-OF_THE_LOSS = {"teacher", "teacher_sha256", "loss"}
+OF_THE_LOSS = {"teacher", "teacher_sha256", "prior_levels", "loss"}
 """Settings that the network does not take."""
 
 
@@ -24,12 +24,14 @@ class DirectDenoiserConfig(DenoiserConfig):
     teacher : folder of a run whose network draws (of `hdn`, say), or the id of such shipped weights. The package does
         without it.
     teacher_sha256 : of the teacher's weights; found where it is not given, and a training goes on with no others.
+    prior_levels : so many of the lowest levels of an `hdn` are not asked about the image, in place of its own setting.
     loss : "squared" learns the mean of the draws (the minimum mean square error estimate), "absolute" the median of
         each pixel.
     """
 
     teacher: str = ""
     teacher_sha256: str = ""
+    prior_levels: int | None = Field(default=None, ge=0)
     loss: Literal["squared", "absolute"] = "squared"
 
     @model_validator(mode="before")
@@ -60,7 +62,8 @@ class DirectDenoiser(DenoiserMethod[DirectDenoiserConfig]):
 
     def taught(self, config: DirectDenoiserConfig, *, patch_px: int) -> Taught:
         """What the teacher's run gives; UsageError where it cannot teach this network, or not on such patches."""
-        trained = read_teacher(config.teacher, config.teacher_sha256, channels=config.channels)
+        levels = config.prior_levels
+        trained = read_teacher(config.teacher, config.teacher_sha256, channels=config.channels, prior_levels=levels)
         multiple = trained.method.multiple_px(trained.settings)
         if patch_px % multiple:
             raise UsageError(f"training.patch_px={patch_px} is not a multiple of {multiple}, as its teacher needs")
@@ -75,7 +78,8 @@ class DirectDenoiser(DenoiserMethod[DirectDenoiserConfig]):
         Of the squared error to x drawn from p(x | y) the minimum is the mean of p(x | y), of the absolute error the
         median of each pixel.
         """
-        found, draws = network.logits(images).float(), drawn(config.teacher, config.teacher_sha256, targets)
+        found = network.logits(images).float()
+        draws = drawn(config.teacher, config.teacher_sha256, targets, config.prior_levels)
         if config.loss == "squared":
             return {"squared-error": nn.functional.mse_loss(found, draws)}
         return {"absolute-error": nn.functional.l1_loss(found, draws)}

@@ -54,19 +54,24 @@ def weights_sha256(source: str) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def read_teacher(source: str, sha256: str, *, channels: int) -> Trained:
+def read_teacher(source: str, sha256: str, *, channels: int, prior_levels: int | None = None) -> Trained:
     """A run that can teach networks of so many channels; `source` is its folder, or an id of shipped weights.
+
+    Parameters
+    ----------
+    prior_levels : of `hdn`, in place of its own setting.
 
     Raises
     ------
-    UsageError : there is none, its weights are not those of the digest, its network cannot draw or has other channels.
+    UsageError : there is none, its weights are not those of the digest, its network cannot draw or has other channels
+        or no such levels.
     """
     if not source:
         raise UsageError("no teacher; --set network.teacher=RUN names a run of a method that draws, hdn for one")
     found = weights_sha256(source)
     if found != sha256:
         raise UsageError(f"network.teacher={source}: the digest of its weights is {found[:12]} now, not {sha256[:12]}")
-    trained = read_run(source)
+    trained = read_run(source, changes=() if prior_levels is None else [f"network.prior_levels={prior_levels}"])
     if not (isinstance(trained.network(), Draws) and isinstance(trained.normalisation, Normalisation)):
         raise UsageError(f"network.teacher={source}: {trained.method.id} gives one answer; a teacher draws many")
     if trained.settings.channels != channels:
@@ -78,27 +83,30 @@ def read_teacher(source: str, sha256: str, *, channels: int) -> Trained:
 
 
 @_not_compiled
-def drawn(source: str, sha256: str, images: Tensor) -> Tensor:
+def drawn(source: str, sha256: str, images: Tensor, prior_levels: int | None = None) -> Tensor:
     """A draw of the teacher for each of the normalised images (b, c, y, x), float32, without gradients.
 
-    Levels that take their prior in the teacher's package are drawn from it here, so that structured noise is left out.
+    So many of its lowest levels, or those that take their prior in its package, are drawn from it here, so that
+    structured noise is left out.
     """
-    network, options = _frozen(source, sha256, images.shape[1], images.device)
+    network, options = _frozen(source, sha256, images.shape[1], images.device, prior_levels)
     with torch.no_grad():
         draws, _ = network.sampled(network.encode(images), network.standard_noise(images), **options)
     return draws.float()
 
 
 @lru_cache(maxsize=1)
-def _frozen(source: str, sha256: str, channels: int, device: torch.device) -> tuple[Any, dict[str, int]]:
+def _frozen(
+    source: str, sha256: str, channels: int, device: torch.device, prior_levels: int | None
+) -> tuple[Any, dict[str, int]]:
     """The network on a device, and options of its `sampled`.
 
     Kept between steps here, not in the network that learns: so no state dict, optimiser or package ever holds it.
     """
     # it is made within a step, whose random numbers and whose mode (a validation's) are none of its business
     with torch.inference_mode(mode=False), torch.random.fork_rng(devices=[]):
-        trained = read_teacher(source, sha256, channels=channels)
+        trained = read_teacher(source, sha256, channels=channels, prior_levels=prior_levels)
         network: Any = trained.network().requires_grad_(requires_grad=False)
-    prior_levels = getattr(trained.settings, "prior_levels", 0)
-    options = {"prior_levels": prior_levels} if prior_levels else {}
+    switched_off = getattr(trained.settings, "prior_levels", 0)
+    options = {"prior_levels": switched_off} if switched_off else {}
     return network.to(device, memory_format=torch.channels_last), options
