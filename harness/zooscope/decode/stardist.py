@@ -161,7 +161,8 @@ def _without_hidden(
     painted: NDArray[np.integer], points: NDArray[np.integer]
 ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     """Labels without gaps, and which objects they are; nearly always all are seen, each at least at its centre."""
-    if (painted[points[:, 0], points[:, 1]] == np.arange(1, len(points) + 1)).all():
+    y, x = np.minimum(points, np.array(painted.shape) - 1).T
+    if (painted[y, x] == np.arange(1, len(points) + 1)).all():
         return painted.astype(np.int32, copy=False), np.arange(len(points))
     visible = np.bincount(painted.ravel()) > 0
     visible[0] = False
