@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.transform import resize
 
-VERSION = 1
+VERSION = 2
 SEARCH: dict[str, tuple[Any, ...]] = {
     "threshold": (0.3, 0.4, 0.5, 0.6),
     "seed_threshold": (0.5, 0.6, 0.7, 0.8, 0.9),
@@ -36,14 +36,16 @@ def decode(
     above `seed_threshold` (Lalit et al. 2022, doi:10.1016/j.media.2022.102523; Neven et al. 2019, arXiv:1906.11109).
     Only the embeddings around a centre are looked at: time grows with the foreground, not with it times the objects.
 
+    As EmbedSeg 0.2.5 has it, a later object takes its pixels from earlier ones; one of which nothing is left is none.
+
     Parameters
     ----------
     maps : (5, y, x): seed from 0 to 1, offset y and x, margin y and x in pixels of the maps. Scaled to `shape` if of
         another size; what comes after the five is not looked at. Margins below 0.01 px count as that.
     shape : (y, x) of the image.
     threshold : the foreground has a seed above.
-    min_size_px : clusters with fewer pixels that were in none before are no objects.
-    min_unclustered : nor are those of which a smaller share was in none before.
+    min_size_px : clusters with fewer pixels are no objects.
+    min_unclustered : nor are those of which no more than this share, its centre not counted, was in none before.
 
     Returns
     -------
@@ -62,14 +64,16 @@ def decode(
     for best in good[np.argsort(-seed[good], kind="stable")]:
         if not unclustered[best]:
             continue
+        unclustered[best] = False
         cluster = embedded.within(best, margin_y[best], margin_x[best])
-        own = cluster[unclustered[cluster]]
-        unclustered[own] = False
-        if len(own) >= max(1, min_size_px, min_unclustered * len(cluster)):
+        new = np.count_nonzero(unclustered[cluster])
+        unclustered[cluster] = False
+        if len(cluster) >= min_size_px and new > min_unclustered * len(cluster):
             scores.append(seed[best])
-            of[own] = len(scores)
-    labels[y, x] = of
-    return labels, {"score": np.asarray(scores, np.float32)}
+            of[cluster] = len(scores)
+    seen, numbers = np.unique(np.append(0, of), return_inverse=True)
+    labels[y, x] = numbers[1:]
+    return labels, {"score": np.asarray(scores, np.float32)[seen[1:] - 1]}
 
 
 class _Embedded:

@@ -58,7 +58,7 @@ def test_labels_are_numbered_without_gaps_and_have_one_score_each(id: str):
     rng = np.random.default_rng(0)
     noise = gaussian_filter(rng.random((9, 48, 40)), (0, 2, 2))
     maps = ((noise - noise.min()) / np.ptp(noise)).astype(np.float32)
-    maps[1:] *= 6 if id in ("stardist", "splinedist") else 0.2
+    maps[1:] *= 6 if id in ("embedseg", "stardist", "splinedist") else 0.2
     decoder, seen = find_decoder(id), set()
     for values in itertools.product(*decoder.SEARCH.values()):
         labels, objects = decoder.decode(maps, (48, 40), **dict(zip(decoder.SEARCH, values, strict=True)))

@@ -35,7 +35,7 @@ def maps_of(labels: NDArray[np.int32], *, error_px: float, seed: int = 0) -> Arr
 def naive(
     maps: Array, *, threshold: float, seed_threshold: float, min_size_px: int, min_unclustered: float
 ) -> tuple[NDArray[np.int32], list[float]]:
-    """Lalit et al. 2022, section 3.3, with phi of the whole foreground at each step."""
+    """Lalit et al. 2022, section 3.3, with phi of the whole foreground at each step; the last object has a pixel."""
     seed, *_ = maps.astype(np.float64)
     foreground = seed > threshold
     embedded = np.indices(seed.shape) + maps[1:3]
@@ -49,11 +49,12 @@ def naive(
         away = (embedded - embedded[(slice(None), *best)][:, None, None]) ** 2
         phi = np.exp(-(away * bandwidth[(slice(None), *best)][:, None, None]).sum(0))
         cluster = foreground & (phi > 0.5)
-        own = cluster & free
+        free[best] = False
+        share = (cluster & free).sum() / cluster.sum()
         free &= ~cluster
-        if own.sum() >= max(min_size_px, min_unclustered * cluster.sum()):
+        if cluster.sum() >= min_size_px and share > min_unclustered:
             scores.append(float(seed[best]))
-            labels[own] = len(scores)
+            labels[cluster] = len(scores)
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +71,11 @@ def test_objects_are_those_of_the_algorithm_that_looks_at_the_whole_image_each_t
     settings = {"threshold": 0.5, "seed_threshold": 0.6, "min_size_px": 8, "min_unclustered": min_unclustered}
     ours, objects = decode(maps, crowd.shape, **settings)
     theirs, scores = naive(maps, **settings)  # type: ignore[arg-type]
-    assert ours.max() == theirs.max() > 50
-    np.testing.assert_allclose(objects["score"], scores, atol=1e-6)
-    overlaps = [
-        ((ours == n) & (theirs == n)).sum() / ((ours == n) | (theirs == n)).sum() for n in range(1, theirs.max() + 1)
-    ]
+    left = np.unique(theirs[theirs > 0])  # later objects may have taken all of some
+    assert ours.max() == len(left) > 50
+    np.testing.assert_allclose(objects["score"], np.array(scores)[left - 1], atol=1e-6)
+    pairs = [(ours == number, theirs == its) for number, its in enumerate(left, start=1)]
+    overlaps = [(a & b).sum() / (a | b).sum() for a, b in pairs]
     assert np.mean(overlaps) >= 0.99
 
 
@@ -93,7 +94,6 @@ def test_small_clusters_and_leftovers_of_others_are_no_objects(crowd: NDArray[np
     large, _ = decode(maps, crowd.shape, seed_threshold=0.6, min_size_px=50, min_unclustered=0)
     whole, _ = decode(maps, crowd.shape, seed_threshold=0.6, min_size_px=0, min_unclustered=0.8)
     assert 0 < large.max() < every.max()
-    assert np.bincount(large.ravel())[1:].min() >= 50
     assert 0 < whole.max() < every.max()
 
 
