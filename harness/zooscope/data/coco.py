@@ -21,6 +21,9 @@ Ints = NDArray[np.int64]
 FIFTHS = 5
 """Corners are rounded to this fraction of a pixel."""
 
+LARGEST_PX = 1_000_000
+"""No image is wider or taller; what is larger would not fit the numbers that we count in."""
+
 
 @dataclass(frozen=True)
 class CocoImage:
@@ -36,9 +39,12 @@ class CocoImage:
         owner, start, length = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         corners, owners, area = list[NDArray[np.float64]](), list[int](), list[float]()
         for number, item in enumerate(self.objects):
+            what = "has an area that is no number"
             try:
+                told = item.get("area")
+                area.append(np.nan if told is None else float(told))
+                what = "is neither polygons nor run lengths"
                 parts = item["segmentation"]
-                area.append(float(item.get("area", np.nan)))
                 if isinstance(parts, Mapping):
                     starts, lengths = runs_of_counts(parts["counts"], parts["size"], shape=self.shape)
                     owner.append(np.full(len(starts), number))
@@ -47,10 +53,10 @@ class CocoImage:
                 else:
                     corners += [_corners(part) for part in parts]
                     owners += [number] * len(parts)
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
                 raise DataError(
-                    f"{self.source}: object {item.get('id', number)} of {self.file_name} is neither polygons nor run "
-                    f"lengths ({one_line(error)}); delete the file and fetch again"
+                    f"{self.source}: object {item.get('id', number)} of {self.file_name} {what} ({one_line(error)}); "
+                    "delete the file and fetch again"
                 ) from error
         polygon, starts, lengths = runs_of_polygons(corners, shape=self.shape)
         owner.append(np.asarray(owners, np.int64)[polygon])
@@ -88,7 +94,7 @@ def read_coco(path: Path) -> Iterator[CocoImage]:
         strays = objects.keys() - images.keys()
         found: dict[str, CocoImage] = {}
         for id, item in images.items():
-            image = CocoImage(str(item["file_name"]), (int(item["height"]), int(item["width"])), objects[id], path)
+            image = CocoImage(str(item["file_name"]), _shape(item), objects[id], path)
             if len(image.objects) > len(found.get(image.file_name, image).objects) or image.file_name not in found:
                 found[image.file_name] = image
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -102,17 +108,25 @@ def read_coco(path: Path) -> Iterator[CocoImage]:
     yield from (found[name] for name in sorted(found))
 
 
+def _shape(item: Mapping[str, Any]) -> tuple[int, int]:
+    sides = item["height"], item["width"]
+    if not all(isinstance(side, int | float) and 1 <= side <= LARGEST_PX for side in sides):
+        raise ValueError(f"{item['file_name']} of height {sides[0]} and width {sides[1]}")
+    return int(sides[0]), int(sides[1])
+
+
 def runs_of_counts(counts: str | Sequence[int], size: Sequence[int], *, shape: tuple[int, int]) -> tuple[Ints, Ints]:
     """Start and length of each run, from COCO's run lengths: off, on, off ... down the columns; a string packs them.
 
     Raises
     ------
-    ValueError : of another image size, or lengths that do not fill the image.
+    ValueError, OverflowError : of another image size, or lengths that do not fill the image.
     """
     if tuple(size) != shape:
         raise ValueError(f"run lengths of an image of {list(size)}, but it is {list(shape)}")
-    ends = np.cumsum(_unpacked(counts) if isinstance(counts, str) else np.asarray(counts, np.int64))
-    if not len(ends) or ends[-1] != shape[0] * shape[1] or (np.diff(ends, prepend=0) < 0).any():
+    lengths = _unpacked(counts) if isinstance(counts, str) else np.asarray(counts, np.int64)
+    ends, pixels = np.cumsum(lengths), shape[0] * shape[1]
+    if not len(ends) or ends[-1] != pixels or ((lengths < 0) | (lengths > pixels)).any():  # huge ones sum to anything
         raise ValueError(f"run lengths that do not fill {shape[0]}x{shape[1]} pixels")
     on = ends[: len(ends) // 2 * 2]
     return on[::2], on[1::2] - on[::2]
@@ -128,6 +142,8 @@ def _unpacked(text: str) -> Ints:
         bits = character - 48
         if not 0 <= bits < 64:
             raise ValueError(f"'{chr(character)}' in packed run lengths")
+        if shift > 60:
+            raise ValueError("packed run lengths of a number beyond 64 bits")
         value |= (bits & 0x1F) << shift
         shift += 5
         if not bits & 0x20:
@@ -142,7 +158,7 @@ def _unpacked(text: str) -> Ints:
 def _corners(part: Any) -> NDArray[np.float64]:
     """(corners, 2) of x, y, in pixels; pixel 0 reaches from 0 to 1."""
     points = np.asarray(part, np.float64)
-    if points.ndim != 1 or len(points) % 2 or not np.isfinite(points).all() or (np.abs(points) > 1e6).any():
+    if points.ndim != 1 or len(points) % 2 or not np.isfinite(points).all() or (np.abs(points) > LARGEST_PX).any():
         raise ValueError("a polygon is a list of x, y, x, y ...")
     return points.reshape(-1, 2)
 

@@ -169,7 +169,7 @@ def _from_card(name: str, *, progress: bool, download: bool) -> Dataset:
 
 
 def _decode(card: Card, folder: Path, *, progress: bool, beside: Path) -> None:
-    """Read the sources into the cache; a content that is not the card's leaves neither cache nor download."""
+    """Read the sources into the cache; content that is not the card's leaves no cache, nor the downloads at fault."""
     import shutil
 
     from zooscope.data.readers import read
@@ -182,10 +182,11 @@ def _decode(card: Card, folder: Path, *, progress: bool, beside: Path) -> None:
                 f"data set '{card.id}': the decoded content's digest is {digest}, the card says {card.digest}: "
                 f"{', '.join(str(file) for file in files.values())} is not the data that the card describes"
             )
-    except DataError:
+    except DataError as error:
         shutil.rmtree(folder, ignore_errors=True)
         for source in card.sources:
-            forget(card, source)
+            if str(files[source.file]) in str(error):  # readers name the file; others, which cards may share, stay
+                forget(card, source)
         raise
     except OSError as error:
         remedy = "free some space or point ZOOSCOPE_CACHE at another disk"

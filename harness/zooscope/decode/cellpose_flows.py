@@ -42,6 +42,7 @@ def decode(
     cellprob_threshold: float = 0.0,
     flow_threshold: float = 0.4,
     min_size_px: int = 15,
+    device: Any = None,
 ) -> tuple[NDArray[np.int32], dict[str, NDArray[np.generic]]]:
     """Follow the flows, gather pixels by where they end, drop objects whose flows are not those of their shape.
 
@@ -53,6 +54,7 @@ def decode(
         what comes after the three is not looked at.
     shape : (y, x) of the image.
     flow_threshold : largest mean squared difference of an object's flows from those that its shape gives; 0 keeps all.
+    device : torch's, on which pixels follow the flows; the processor unless told.
 
     Returns
     -------
@@ -67,7 +69,7 @@ def decode(
     labels = np.zeros(shape, np.int32)
     if inside.any():
         y, x = np.nonzero(inside)
-        labels[y, x] = _gathered(_followed(flows * inside, y, x), shape)
+        labels[y, x] = _gathered(_followed(flows * inside, y, x, device), shape)
         sizes = np.bincount(labels.ravel())
         labels[(sizes > MAX_FRACTION * labels.size)[labels] & (labels > 0)] = 0
         if flow_threshold > 0:
@@ -168,16 +170,16 @@ def _central(own: Numbers, y: Numbers, x: Numbers) -> Numbers:
     return found
 
 
-def _followed(flows: NDArray[np.float32], y: NDArray[Any], x: NDArray[Any]) -> NDArray[np.float32]:
+def _followed(flows: NDArray[np.float32], y: NDArray[Any], x: NDArray[Any], device: Any) -> NDArray[np.float32]:
     """Where pixels end, (2, n): Euler steps along the flow, interpolated between pixels, within the image."""
-    size = torch.tensor(flows.shape[1:]).flip(0).float() - 1
+    size = torch.tensor(flows.shape[1:], device=device).flip(0).float() - 1
     half = torch.clamp(size, min=1) / 2
-    field = torch.from_numpy(flows[::-1].copy())[None] / half[None, :, None, None]
-    place = torch.from_numpy(np.stack([x, y], -1)).float()[None, None] / half - 1
+    field = torch.from_numpy(flows[::-1].copy()).to(device)[None] / half[None, :, None, None]
+    place = torch.from_numpy(np.stack([x, y], -1)).to(device).float()[None, None] / half - 1
     for _ in range(STEPS):
         step = torch.nn.functional.grid_sample(field, place, align_corners=True)
         place = torch.clamp(place + step.permute(0, 2, 3, 1), -1, 1)
-    ends = ((place[0, 0] + 1) * half).numpy()
+    ends = ((place[0, 0] + 1) * half).cpu().numpy()
     return ends[:, ::-1].T
 
 

@@ -80,6 +80,12 @@ def test_objects_keep_their_order_size_and_crowd_and_empty_ones_drop():
         ({"size": [12, 10], "counts": [200, -80]}, "do not fill"),
         ({"size": [12, 10], "counts": "=48 "}, "in packed run lengths"),
         ({"size": [12, 10], "counts": "=48P"}, "break off"),
+        ({"size": [12, 10], "counts": [2**63]}, "too large"),
+        ({"size": [12, 10], "counts": [float("inf")]}, "infinity"),
+        ({"size": [12, 10], "counts": [2**63 - 1, 2**63 - 1, 122]}, "do not fill"),
+        ({"size": [12, 10], "counts": "o" * 12 + "?"}, "too large"),
+        ({"size": [12, 10], "counts": "o" * 100_000}, "a number beyond 64 bits"),
+        ([[10**400, 1, 5, 1, 5, 5]], "too large"),
         ({"counts": [120]}, "size"),
         (None, "NoneType"),
         (7, "int"),
@@ -93,10 +99,30 @@ def test_an_object_that_is_none_is_named(segmentation: Any, said: str):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("area", "said"), [("big", "could not convert"), (10**400, "too large"), ([], "list")], ids=["text", "huge", "list"]
+)
+def test_an_area_that_is_no_number_is_named(area: Any, said: str):
+    with pytest.raises(DataError, match=said) as error:
+        image([[1, 1, 5, 1, 5, 5]], id=17, area=area).masks()
+    assert str(error.value).startswith("some.json: object 17 of a.tif has an area that is no number (")
+    assert str(error.value).endswith("delete the file and fetch again")
+
+
+def test_an_area_that_is_null_is_the_number_of_pixels():
+    masks = image([[1, 1, 5, 1, 5, 5]], area=None).masks()
+    assert masks.area.tolist() == masks.sizes.tolist()
+
+
 def content(**changes: Any) -> dict[str, Any]:
     images = [{"id": 1, "file_name": "a.tif", "height": 12, "width": 10}]
     annotations = [{"id": 5, "image_id": 1, "segmentation": [[1, 1, 5, 1, 5, 5]], "category_id": 1}]
     return {"images": images, "annotations": annotations, "categories": [{"id": 1}], **changes}
+
+
+def sized(height: Any) -> str:
+    """A file whose one image is so high."""
+    return json.dumps(content(images=[{**content()["images"][0], "height": height}]))
 
 
 def test_a_name_that_is_listed_twice_is_the_entry_with_most_objects(tmp_path: Path):
@@ -126,6 +152,10 @@ def test_annotations_may_be_a_table_by_their_ids(tmp_path: Path):
         ("[]", "not COCO's images and annotations (TypeError"),
         (json.dumps(content(images=[{"id": 1}])), "not COCO's images and annotations (KeyError: 'file_name')"),
         (json.dumps({"images": []}), "(KeyError: 'annotations')"),
+        (sized(float("inf")), "(ValueError: a.tif of height inf and width 10)"),
+        (sized(10**30), f"(ValueError: a.tif of height {10**30} and width 10)"),
+        (sized(-12), "(ValueError: a.tif of height -12 and width 10)"),
+        (sized(None), "(ValueError: a.tif of height None and width 10)"),
         (json.dumps(content(images=[])), "has objects of 1 images that it does not list, the first is 1"),
     ],
 )

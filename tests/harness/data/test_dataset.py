@@ -348,9 +348,10 @@ def test_a_card_without_digest_is_decoded_anew_when_card_or_table_change(tiny: W
     assert second.digest != first.digest
 
 
-def test_a_split_that_the_card_does_not_name_is_refused(tiny: WriteCard):
+def test_a_split_that_the_card_does_not_name_is_refused_and_the_download_stays(tiny: WriteCard, fresh_cache: Path):
     text = refused(tiny(splits={"train": "to learn from"}))
     assert "is not one of train" in text
+    assert left(fresh_cache) == ["downloads/tiny/a.zip"]
 
 
 def test_a_reader_that_does_not_exist_is_answered_with_the_known_ones(tiny: WriteCard):

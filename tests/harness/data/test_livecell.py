@@ -294,6 +294,21 @@ def test_a_json_that_is_cut_is_named_and_nothing_is_left(
     assert len(load_dataset(card("livecell"), progress=False)) == 4
 
 
+@pytest.mark.parametrize("path", [f"{ANNOTATIONS}/livecell_coco_val.json", IMAGES])
+def test_only_the_source_that_is_broken_is_fetched_again(
+    card: Callable[[str], str], server: Any, source: Mapping[str, bytes], fresh_cache: Path, path: str
+):
+    server.files[path] = source[path][:-500]
+    refused(card)
+    kept = {file.name for file in (fresh_cache / "downloads" / "livecell").iterdir()} - {".lock"}
+    assert kept == {Path(url).name for url in server.requested} - {Path(path).name}
+    assert len(kept) == 3
+    server.files[path] = source[path]
+    server.requested.clear()
+    load_dataset(card("livecell"), progress=False)
+    assert server.requested == [path]
+
+
 def test_an_image_that_is_missing_is_named(card: Callable[[str], str], server: Any, source: Mapping[str, bytes]):
     server.files |= changed(
         source, "train", lambda c: c["images"][0].update(file_name="BV2_Phase_A1_1_00d00h00m_1.tif")

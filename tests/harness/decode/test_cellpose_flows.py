@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from zooscope.data import Dataset
 from zooscope.decode.cellpose_flows import decode, flows_of_labels
 from zooscope.metrics import measure
+
+CUDA = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")]
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +44,19 @@ def test_labels_are_found_again_from_their_own_flows(truth: np.ndarray):
     assert record["tp75"] >= 0.95 * record["true"]
     assert len(objects["score"]) == labels.max()
     assert np.unique(labels).tolist() == list(range(labels.max() + 1))
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=CUDA)])
+def test_pixels_can_follow_their_flows_on_any_device(truth: np.ndarray, device: str):
+    expected, _ = decode(maps_of(truth), truth.shape)
+    labels, _ = decode(maps_of(truth), truth.shape, device=device)
+    record = measure(labels, expected)
+    assert record["tp95"] == record["true"] == record["predicted"]
+
+
+def test_an_unknown_device_is_refused(truth: np.ndarray):
+    with pytest.raises(RuntimeError, match="nowhere"):
+        decode(maps_of(truth), truth.shape, device="nowhere")
 
 
 def test_flows_lead_to_the_middle_and_have_length_one():

@@ -17,8 +17,10 @@ from zooscope.check import check
 from zooscope.errors import DataError, UsageError
 from zooscope.model import load_model
 from zooscope_zoo.cellpose.checkpoint import read_checkpoint, upstream_name
+from zooscope_zoo.cellpose.convert import convert
 from zooscope_zoo.cellpose.network import CellposeNetwork
 from zooscope_zoo.cli import convert_cellpose
+from zooscope_zoo.packaging.trained import Trained
 from zooscope_zoo.train import train
 
 SETTINGS = {"width": 4, "depth": 2, "style": True, "blank_channels": 1}
@@ -158,6 +160,33 @@ def test_a_network_of_another_structure_is_refused_by_the_tensor_that_does_not_f
     torch.save(content | {"extra.weight": torch.zeros(1)}, path)
     with pytest.raises(UsageError, match=r"'extra.weight' has no place in ours"):
         read_checkpoint(path)
+    torch.save({name: value for name, value in content.items() if ".res_down_0." not in name}, path)
+    with pytest.raises(UsageError, match=r"'downsample.down.res_down_0.conv.conv_0.2.weight' is missing"):
+        read_checkpoint(path)
+    torch.save(content | {"downsample.down.res_down_0.conv.conv_0.2.weight": torch.zeros(4)}, path)
+    with pytest.raises(UsageError, match=r"res_down_0.conv.conv_0.2.weight' has shape \(4,\), not four dimensions"):
+        read_checkpoint(path)
+    torch.save(content | {"output.2.weight": torch.tensor(3.0)}, path)
+    with pytest.raises(UsageError, match="a network with 0 maps"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"width": 2}, "width: Input should be greater than or equal to 4, but it is 2"),
+        ({"depth": 6}, "depth: Input should be less than or equal to 5, but it is 6"),
+        ({"depth": 0}, "depth: Input should be greater than or equal to 1, but it is 0"),
+    ],
+)
+def test_a_network_of_a_size_that_ours_has_not_is_refused_by_its_file(
+    settings: dict[str, int], said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    torch.save(named_as_upstream(CellposeNetwork(width=settings.get("width", 4), depth=settings.get("depth", 1))), path)
+    with pytest.raises(UsageError) as error:
+        read_checkpoint(path)
+    assert str(error.value) == f"{path}: not a network that can be converted: its {said}"
 
 
 def test_without_a_diameter_in_the_checkpoint_one_is_asked_for(network: CellposeNetwork, tmp_path: Path) -> None:
@@ -165,3 +194,35 @@ def test_without_a_diameter_in_the_checkpoint_one_is_asked_for(network: Cellpose
     done = CliRunner().invoke(convert_cellpose, [str(tmp_path / "old"), "-o", str(tmp_path / "out.zip")])
     assert isinstance(done.exception, UsageError)
     assert "give --diameter" in str(done.exception)
+
+
+@pytest.mark.parametrize("diameter", [float("nan"), 0.0, -30.0, 3.9, 257.0, float("inf")])
+def test_a_diameter_in_the_checkpoint_that_no_package_can_have_is_one_line_and_one_of_the_users_helps(
+    diameter: float, network: CellposeNetwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, output = tmp_path / "old", tmp_path / "out.zip"
+    made: list[Trained] = []
+    monkeypatch.setattr("zooscope_zoo.cellpose.convert.import_package", lambda trained, *_, **__: made.append(trained))
+    torch.save(named_as_upstream(network, diam_mean=torch.tensor([diameter])), path)
+    with pytest.raises(UsageError) as error:
+        convert(path, output)
+    assert str(error.value).startswith(f"{path}: diam_mean: Input should be ")
+    assert "give a --diameter in px" in str(error.value)
+    assert "\n" not in str(error.value)
+    convert(path, output, diameter_px=30)
+    assert [trained.config.augment.diameter_px for trained in made] == [30]
+
+
+def test_an_empty_diameter_in_the_checkpoint_is_none(network: CellposeNetwork, tmp_path: Path) -> None:
+    torch.save(named_as_upstream(network, diam_mean=torch.zeros(0)), tmp_path / "old")
+    with pytest.raises(UsageError, match=r"does not tell the diameter of objects .*; give --diameter"):
+        convert(tmp_path / "old", tmp_path / "out.zip")
+
+
+@pytest.mark.parametrize("diameter", [0, -1, 300, float("nan")])
+def test_a_diameter_of_the_users_that_no_package_can_have_is_refused_though_the_checkpoint_has_one(
+    diameter: float, checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=f"--diameter: Input should be .*, but it is {diameter}; give a --diameter"):
+        convert(checkpoint, tmp_path / "out.zip", diameter_px=diameter)
+    assert not (tmp_path / "out.zip").exists()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from zooscope.errors import DataError, UsageError
@@ -16,6 +17,7 @@ from zooscope_zoo.cellpose.network import CellposeNetwork
 _DIAMETERS = ("diam_mean", "diam_labels")
 """What a checkpoint holds beside the network: the diameter that images are brought to, and that of its training set."""
 
+_FIRST = "downsample.down.res_down_0.conv.conv_0.2.weight"
 _RESIDUAL = re.compile(r"downsample\.down\.res_down_(\d+)\.conv\.conv_0\.2\.weight")
 _PART = re.compile(r"(down|up)\.(\d+)\.(shortcut|convolutions|styles)\.(\d+)\.(.+)")
 
@@ -61,7 +63,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     diameter = found.get("diam_mean")
     if left := sorted(found.keys() - set(_DIAMETERS)):
         raise UsageError(f"{path}: not a network that can be converted: '{left[0]}' has no place in ours")
-    return Checkpoint(config, weights, None if diameter is None else float(diameter.flatten()[0]))
+    told = None if diameter is None or not diameter.numel() else float(diameter.flatten()[0])
+    return Checkpoint(config, weights, told)
 
 
 def upstream_name(name: str, *, depth: int) -> str:
@@ -93,11 +96,20 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _config(path: Path, found: Mapping[str, Tensor], *, depth: int) -> CellposeConfig:
-    width, channels = found["downsample.down.res_down_0.conv.conv_0.2.weight"].shape[:2]
+    first, last = found.get(_FIRST), found.get("output.2.weight")
+    if first is None or first.ndim != 4:
+        there = "is missing" if first is None else f"has shape {tuple(first.shape)}, not four dimensions"
+        raise UsageError(f"{path}: not a network that can be converted: its '{_FIRST}' {there}")
+    width, channels = first.shape[:2]
     if channels not in (1, 2):
         raise UsageError(f"{path}: a network of {channels} channels; those of one or two are converted")
-    maps = found["output.2.weight"].shape[0] if "output.2.weight" in found else 0
+    maps = last.shape[0] if last is not None and last.ndim else 0
     if maps != 3:
         raise UsageError(f"{path}: a network with {maps} maps; flow y, flow x and the cell probability are expected")
     style = any(".full." in name for name in found)
-    return CellposeConfig(width=width, depth=depth, style=style, blank_channels=channels - 1)
+    try:
+        return CellposeConfig(width=width, depth=depth, style=style, blank_channels=channels - 1)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        what = f"{wrong['loc'][0]}: {wrong['msg']}, but it is {wrong['input']}"
+        raise UsageError(f"{path}: not a network that can be converted: its {what}") from error

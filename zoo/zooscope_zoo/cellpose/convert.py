@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from zooscope.decode.cellpose_flows import VERSION
 from zooscope.errors import UsageError
 from zooscope_zoo.cellpose.checkpoint import read_checkpoint
@@ -38,17 +40,21 @@ def convert(
 
     Raises
     ------
-    DataError, UsageError : no checkpoint that can be converted, or one that does not tell the diameter.
+    DataError, UsageError : no checkpoint that can be converted, one that does not tell the diameter, or a diameter
+        that no package can have.
     """
     found = read_checkpoint(checkpoint)
-    diameter_px = diameter_px or found.diameter_px
-    if diameter_px is None:
+    told = found.diameter_px if diameter_px is None else diameter_px
+    if told is None:
         raise UsageError(f"{checkpoint}: it does not tell the diameter of objects (30 px of cells, 17 px of nuclei); "
                          "give --diameter")  # fmt: skip
-    config = RunConfig(
-        method=METHOD.id, datasets=(), network=found.config.model_dump(),
-        augment=AugmentConfig(diameter_px=diameter_px),
-    )  # fmt: skip
+    try:
+        augment = AugmentConfig(diameter_px=told)
+    except ValidationError as error:
+        whose = f"{checkpoint}: diam_mean" if diameter_px is None else "--diameter"
+        why = f"{whose}: {error.errors()[0]['msg']}, but it is {told:g}"
+        raise UsageError(f"{why}; give a --diameter in px (30 of cells, 17 of nuclei)") from error
+    config = RunConfig(method=METHOD.id, datasets=(), network=found.config.model_dump(), augment=augment)
     trained = Trained(METHOD, config, found.config, found.weights, data=(), object_percentiles=PERCENTILES)
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     about = Imported(

@@ -150,6 +150,11 @@ def _field(trained: Trained, measured: Measured) -> str:
             f"The validation objects' longer edge is {median} px (median), {high} px (95th percentile), "
             f"{largest} px (largest); rescale images whose objects are of quite another size. "
         )
+    if trained.config.augment.diameter_px is not None:
+        sizes += (
+            f"The network knows objects of a median diameter of {trained.config.augment.diameter_px:g} px: zooscope "
+            "brings each image there by itself, for other tools scale it first. "
+        )
     return f"{field} px. {sizes}Tiles want a halo of {trained.halo_px} px."
 
 

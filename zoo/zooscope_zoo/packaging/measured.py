@@ -74,8 +74,11 @@ def measure_package(trained: Trained, package: Path, *, progress: bool = False) 
         scales = find_scales(found, predictor, sized, data=ids)
         samples = (scaled(sample, scales.get(sample.id)) for sample in _samples(data))
         tuned, _ = tune(found, predictor, track(samples, "tuning", count, show=progress), key=key)
-        params, samples = {**found.params, **tuned}, track(_samples(data), "validating", count, show=progress)
-        return _measured(found, predictor, params, samples, scales, trained.classes)
+        found = replace(found, params={**found.params, **tuned})
+        if tuned:  # the package finds its images' scales with these parameters
+            scales = find_scales(found, predictor, _samples(data), data=ids)
+        samples = track(_samples(data), "validating", count, show=progress)
+        return _measured(found, predictor, samples, scales, trained.classes)
 
 
 def measure_restoration(trained: Trained, package: Path, *, progress: bool = False) -> Measured:
@@ -129,7 +132,6 @@ def _samples(data: list[tuple[Dataset, list[str]]]) -> Iterator[Sample]:
 def _measured(
     found: Contender,
     predictor: Predictor,
-    params: dict[str, Any],
     samples: Iterable[Sample],
     scales: Mapping[str, Scale],
     classes: Sequence[str],
@@ -139,7 +141,7 @@ def _measured(
     pairs: Counter[tuple[str, str]] = Counter()
     for sample in samples:
         factor = scales.get(sample.id, Scale()).factor
-        labels, objects = objects_at(found, predictor, sample, factor, params)
+        labels, objects = objects_at(found, predictor, sample, factor, found.params)
         records.append(measure(labels, sample.target))
         if classes:
             pairs.update(matched_classes(labels, objects["class"].tolist(), sample.target, sample.classes or {}))
@@ -147,7 +149,7 @@ def _measured(
     edges = np.concatenate(sizes)
     return Measured(
         decoder=str(found.protocol["decoder"]),
-        params=params,
+        params=dict(found.params),
         objective=OBJECTIVE,
         scores=_scores(records, METRICS),
         images=len(records),
