@@ -94,6 +94,7 @@ def test_small_clusters_and_leftovers_of_others_are_no_objects(crowd: NDArray[np
     large, _ = decode(maps, crowd.shape, seed_threshold=0.6, min_size_px=50, min_unclustered=0)
     whole, _ = decode(maps, crowd.shape, seed_threshold=0.6, min_size_px=0, min_unclustered=0.8)
     assert 0 < large.max() < every.max()
+    assert (large == large.max()).sum() >= 50 > (every == every.max()).sum(), "nothing is taken from the last one"
     assert 0 < whole.max() < every.max()
 
 
