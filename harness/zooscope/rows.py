@@ -259,7 +259,7 @@ def expected_seconds(row: Row, results: Results) -> float:
         decoding = time.perf_counter() - begin
     images = sum(sizes.values()) / sizes[id]
     seconds = opening + images * (predicting + decoding)
-    if row.contender.sizing:  # and as often again, about, for the images at the scale that is found
+    if row.contender.sizing:  # at most, and as often again, about, for the images at the scale that is found
         seconds += images * (predicting + decoding) * sum(scale**2 for scale in SCALES)
     if row.tuning and row.validation:
         combinations = int(np.prod([len(values) for values in row.contender.search.values()]))
@@ -328,7 +328,7 @@ def _parameters(row: Row, predictor: Predictor, *, progress: bool) -> tuple[dict
 def _scales(row: Row, data: Dataset, predictor: Predictor, *, progress: bool) -> Mapping[str, Scale]:
     """The scale of each image; empty where images are predicted as they are."""
     name = f"finding the sizes of objects, {row.contender.name}"
-    samples = track(data, name, len(data), show=progress and row.contender.sizing is not None)
+    samples = partial(track, data, name, len(data), show=progress and row.contender.sizing is not None)
     return find_scales(row.contender, predictor, samples, data=data.digest, time_limit_s=row.time_limit_s)
 
 

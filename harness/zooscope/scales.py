@@ -2,9 +2,10 @@
 
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from zooscope.decoding import Decoded, Decoders
 from zooscope.resampling import scaled_image, scaled_labels, scaled_shape
 from zooscope.runkey import PREDICT_VERSION, digest_of
 from zooscope.sample import Sample
-from zooscope.sizing import SCALES, View, scale_between, scale_of, seen_at, view
+from zooscope.sizing import View, scale_between, scale_of, scales_ahead, seen_at, view
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,18 @@ class Scale:
 
 
 def find_scales(
-    contender: Contender, predictor: Predictor, samples: Iterable[Sample], *, data: Any, time_limit_s: float = 600
+    contender: Contender,
+    predictor: Predictor,
+    samples: Callable[[], Iterable[Sample]],
+    *,
+    data: Any,
+    time_limit_s: float = 600,
 ) -> Mapping[str, Scale]:
     """The scale of each image by its id; empty where images are predicted as they are.
 
     Parameters
     ----------
+    samples : the images; gone through again where some have to be looked at once more.
     data : names the images' content. What was found of an image is kept under it, so a killed search goes on.
     time_limit_s : the longest that decoding one image may take.
     """
@@ -45,36 +52,60 @@ def find_scales(
         return {}
     if sizing.given_px is not None:
         factor = scale_between(sizing.given_px, sizing.known_px)
-        return {sample.id: Scale(factor) for sample in samples}
-    assert contender.decode is not None
+        return {sample.id: Scale(factor) for sample in samples()}
     key = digest_of(contender.digest, dict(contender.protocol), dict(contender.params), data, PREDICT_VERSION)
-    folder, ids = cache_folder("scales", key), list[str]()
-    asked = deque[tuple[str, float, tuple[int, ...], Mapping[str, Any]]]()
+    folder, views, seconds = cache_folder("scales", key), dict[str, list[View]](), dict[str, float]()
+
+    def ahead(id: str) -> list[tuple[float, Path]]:
+        scales = scales_ahead(views.setdefault(id, []), sizing.known_px)
+        return [(scale, folder / f"{id}@{scale:g}.json") for scale in scales]
+
+    def look(samples: Iterable[Sample]) -> None:
+        found = dict[str, list[Path]]()
+
+        def asked() -> Iterator[tuple[Sample, float, Path]]:
+            for sample in samples:
+                found[sample.id] = [file for _, file in ahead(sample.id)]
+                yield from ((sample, scale, file) for scale, file in ahead(sample.id) if not file.is_file())
+
+        _look(contender, sizing.known_px, predictor, asked(), time_limit_s=time_limit_s)
+        for id, files in found.items():
+            told = [json.loads(file.read_text()) for file in files]
+            views[id] += [View(**one["view"]) for one in told]
+            seconds[id] = seconds.get(id, 0.0) + sum(one["seconds"] for one in told)
+
+    look(samples())
+    while any(ahead(id) for id in list(views)):
+        look(samples())
+    return {id: Scale(scale_of(seen, sizing.known_px), seconds[id]) for id, seen in views.items()}
+
+
+def _look(
+    contender: Contender,
+    known_px: float,
+    predictor: Predictor,
+    asked: Iterable[tuple[Sample, float, Path]],
+    *,
+    time_limit_s: float,
+) -> None:
+    """Write what is found of samples at scales to files."""
+    assert contender.decode is not None
+    pending = deque[tuple[str, float, Path, tuple[int, ...], Mapping[str, Any]]]()
 
     def images() -> Iterator[xr.DataArray]:
-        for sample in samples:
-            ids.append(sample.id)
-            for scale in SCALES:
-                if not (folder / f"{sample.id}@{scale:g}.json").is_file():
-                    image = seen_at(sample.image, scale)
-                    asked.append((sample.id, scale, image.shape[:2], contender.of_image(image)))
-                    yield image
+        for sample, scale, file in asked:
+            image = seen_at(sample.image, scale)
+            pending.append((sample.id, scale, file, image.shape[:2], contender.of_image(image)))
+            yield image
 
-    def keep(id: str, scale: float, network_s: float, done: Decoded) -> None:
-        found = view(done.found, done.objects, scale=scale, known_px=sizing.known_px)
-        told = {"view": asdict(found), "seconds": network_s + done.seconds}
-        atomic.write_text(folder / f"{id}@{scale:g}.json", json.dumps(told))
+    def keep(scale: float, file: Path, network_s: float, done: Decoded) -> None:
+        found = view(done.found, done.objects, scale=scale, known_px=known_px)
+        atomic.write_text(file, json.dumps({"view": asdict(found), "seconds": network_s + done.seconds}))
 
     with Decoders(contender.decode, time_limit_s=time_limit_s) as decoders:
         for maps, seconds in maps_of(predictor, images()):
-            id, scale, shape, told = asked.popleft()
-            decoders.decode(id, maps, shape, {**contender.params, **told}, keep=partial(keep, id, scale, seconds))
-    scales: dict[str, Scale] = {}
-    for id in ids:
-        told = [json.loads((folder / f"{id}@{scale:g}.json").read_text()) for scale in SCALES]
-        factor = scale_of([View(**one["view"]) for one in told], sizing.known_px)
-        scales[id] = Scale(factor, sum(one["seconds"] for one in told))
-    return scales
+            id, scale, file, shape, told = pending.popleft()
+            decoders.decode(id, maps, shape, {**contender.params, **told}, keep=partial(keep, scale, file, seconds))
 
 
 def scaled(sample: Sample, scale: Scale | None) -> Sample:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import zooscope
 from zooscope.contender import contender
@@ -16,7 +17,7 @@ from zooscope.predict import large
 from zooscope.resampling import scaled_image, scaled_labels
 from zooscope.rows import plan_rows, run_row
 from zooscope.sample import Sample
-from zooscope.sizing import diameters_px, scale_between
+from zooscope.sizing import View, diameters_px, scale_between, scales_ahead
 from zooscope.store import Results
 from zooscope.verify import verify
 
@@ -59,6 +60,34 @@ def test_an_image_and_its_zoom_have_the_same_labels(
         assert agreement(model.predict(image.values), expected) > (0.95 if zoom > 1 else 0.6)
 
 
+def test_an_image_of_large_objects_is_not_looked_at_enlarged(
+    blobs: Callable[..., Path], small_nuclei: list[Sample], monkeypatch: pytest.MonkeyPatch
+):
+    model, sizes = zooscope.load_model(blobs(), device="cpu"), list[float]()
+    look = model.maps
+
+    def counted(image: xr.DataArray) -> np.ndarray:
+        sizes.append(image.shape[0])
+        return look(image)
+
+    monkeypatch.setattr(model, "maps", counted)
+    small, blank = small_nuclei[0].image, np.zeros((64, 64), np.uint8)
+    for image, looks in ((small.values, 3), (scaled_image(small, 3).values, 2), (blank, 3)):
+        sizes.clear()
+        model.predict(image)
+        assert [size / len(image) for size in sizes[:-1]] == [0.5, 1, 2][:looks]
+
+
+def test_a_third_look_is_taken_only_where_the_second_shows_the_most_and_shows_it_small():
+    def ahead(half: tuple[float, float], whole: tuple[float, float]) -> tuple[float, ...]:
+        return scales_ahead([View(0.5, *half), View(1.0, *whole)], KNOWN_PX)
+
+    assert scales_ahead([], KNOWN_PX) == (0.5, 1.0)
+    assert ahead((10, 7), (20, 13)) == ahead((0, 0), (0, 0)) == (2.0,)
+    assert ahead((10, 7), (20, 15)) == ahead((20, 13), (10, 9)) == ahead((20, 25), (10, 45)) == ()
+    assert scales_ahead([View(0.5, 1, 5), View(1.0, 2, 9), View(2.0, 3, 9)], KNOWN_PX) == ()
+
+
 def test_a_given_diameter_is_taken(blobs: Callable[..., Path], small_nuclei: list[Sample]):
     image = small_nuclei[0].image
     _, maps = zooscope.load_model(blobs(), device="cpu", diameter=10).predict(image.values, return_maps=True)
@@ -82,7 +111,7 @@ def test_it_decides_the_key_where_it_is_used_and_nowhere_else(blobs: Callable[..
         contender(str(sized), diameter="off").protocol
     ] * 2
     told = [contender(str(sized), diameter=name).protocol["diameter"] for name in ("auto", "10")]
-    assert told == ["auto px@1", "10 px@1"]
+    assert told == ["auto px@2", "10 px@2"]
     assert open_package(plain).digest != open_package(sized).digest
 
 

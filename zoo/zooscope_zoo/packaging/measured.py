@@ -70,13 +70,17 @@ def measure_package(trained: Trained, package: Path, *, progress: bool = False) 
     key = digest_of("export", found.digest, dict(found.protocol), plan, ids, OBJECTIVE, PREDICT_VERSION)
     with found.open() as predictor:
         count = sum(len(chosen) for _, chosen in data)
-        sized = track(_samples(data), "finding the sizes of objects", count, show=progress and found.sizing is not None)
+        shown = progress and found.sizing is not None
+
+        def sized() -> Iterable[Sample]:
+            return track(_samples(data), "finding the sizes of objects", count, show=shown)
+
         scales = find_scales(found, predictor, sized, data=ids)
         samples = (scaled(sample, scales.get(sample.id)) for sample in _samples(data))
         tuned, _ = tune(found, predictor, track(samples, "tuning", count, show=progress), key=key)
         found = replace(found, params={**found.params, **tuned})
         if tuned:  # the package finds its images' scales with these parameters
-            scales = find_scales(found, predictor, _samples(data), data=ids)
+            scales = find_scales(found, predictor, sized, data=ids)
         samples = track(_samples(data), "validating", count, show=progress)
         return _measured(found, predictor, samples, scales, trained.classes)
 
