@@ -71,7 +71,11 @@ def stardist(maps: Any, shape: Any, params: Any) -> Callable[[], Any]:
 
     grid = tuple(round(n / m) for n, m in zip(shape, maps.shape[1:], strict=True))
     rays = np.ascontiguousarray(np.moveaxis(maps[1:], 0, -1))
-    limits = {"prob_thresh": params["prob_threshold"], "nms_thresh": params["nms_threshold"]}
+    limits = {
+        "prob_thresh": params["prob_threshold"],
+        "nms_thresh": params["nms_threshold"],
+        "b": params.get("border_px", 2),
+    }
 
     def run() -> Any:
         points, scores, distances = non_maximum_suppression(rays, maps[0], grid=grid, **limits)

@@ -107,9 +107,8 @@ def test_labels_are_those_of_bioimageios_own_operation(truth: np.ndarray, grid: 
         sample
     )
     theirs = relabel_sequential(sample.members[id].data.to_numpy()[0, ..., 0])[0]
-    ours, _ = decode(
-        maps, truth.shape, prob_threshold=0.6, nms_threshold=0.3, border_px=None if border == 2 else border
-    )
+    own = {} if border == 2 else {"border_px": border}
+    ours, _ = decode(maps, truth.shape, prob_threshold=0.6, nms_threshold=0.3, **own)
     assert ours.max() > 20
     np.testing.assert_array_equal(ours, theirs)
 

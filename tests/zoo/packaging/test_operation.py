@@ -18,6 +18,8 @@ from zooscope.contender import contender
 from zooscope.decode.cellpose_flows import decode
 from zooscope.errors import UsageError
 from zooscope_zoo.packaging.export import Publisher, export
+from zooscope_zoo.packaging.operation import stardist_kwargs
+from zooscope_zoo.packaging.trained import read_run
 
 CELLPOSE = (
     *("training.steps=80", "training.validate_every=40", "training.warmup_steps=5", "training.learning_rate=0.01"),
@@ -52,6 +54,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
         module = ModuleType(name)
         module.__dict__.update(members, __spec__=ModuleSpec(name, None))
         monkeypatch.setitem(sys.modules, name, module)
+
+
+def test_stardists_operation_keeps_the_border_that_tuning_chose(stardist_run: Path) -> None:
+    run, params = read_run(stardist_run), {"prob_threshold": 0.5, "nms_threshold": 0.4}
+    assert stardist_kwargs(run, {**params, "border_px": 0}, 33)["b"] == 0
+    assert stardist_kwargs(run, params, 33)["b"] == 2, "StarDist's own"
 
 
 @pytest.mark.skipif(INSTALLED, reason="cellpose is installed")

@@ -12,7 +12,7 @@ from zooscope.errors import UsageError, ZooscopeError
 from zooscope_zoo.packaging.trained import Trained
 
 BORDER = 2
-"""Maps' pixels along the border in which StarDist starts no object: its own default, and our decoder's."""
+"""Maps' pixels along the border in which StarDist starts no object, where tuning did not say: its default, and ours."""
 
 Labels = NDArray[np.int32] | NDArray[np.uint16]
 
@@ -48,7 +48,7 @@ def stardist_kwargs(trained: Trained, params: Mapping[str, Any], channels: int) 
         "nms_threshold": params["nms_threshold"],
         "n_rays": channels - 1,
         "grid": [grid, grid],
-        "b": BORDER,
+        "b": params.get("border_px", BORDER),
     }
 
 
