@@ -65,8 +65,9 @@ def find_scales(
 
         def asked() -> Iterator[tuple[Sample, float, Path]]:
             for sample in samples:
-                found[sample.id] = [file for _, file in ahead(sample.id)]
-                yield from ((sample, scale, file) for scale, file in ahead(sample.id) if not file.is_file())
+                scales = ahead(sample.id)
+                found[sample.id] = [file for _, file in scales]
+                yield from ((sample, scale, file) for scale, file in scales if not file.is_file())
 
         _look(contender, sizing.known_px, predictor, asked(), time_limit_s=time_limit_s)
         for id, files in found.items():
