@@ -1,11 +1,13 @@
 """What denoising gains DenoiSeg where few images have labels; write reports/denoiseg.
 
 usage: python tools/denoiseg_gain.py RUNS [--stage train|score] [--draw 0 ...] [--variant joint|alone] [--steps 6000]
-                                          [--labelled 10] [--draws 5] [--set training.batch=16 ...]
+                                          [--labelled 10] [--labelled-px 128] [--draws 5]
+                                          [--set training.batch=16 ...]
 
 For each draw of the labelled images one network with alpha = 0.5 (joint), which also learns from the images without
 labels, and one with alpha = 0 (alone), which cannot; all else is the same: labelled images, steps, batch, validation
-images. Each is exported, and ranked on the test split by the harness.
+images. `--labelled-px 128` leaves labels in a square of each of them alone, as small as the paper's images. Each is
+exported, and ranked on the test split by the harness.
 
 `--stage train --draw 3 --variant joint` trains one network, so that several processes can share a GPU. `--stage score`
 reads config.json, about.json, curves.csv and best.safetensors of all, also elsewhere. RUNS keeps runs, packages and
@@ -32,7 +34,8 @@ from zooscope_zoo.training.run_folder import RunFolder
 
 REPORTS = Path(__file__).parents[1] / "reports" / "denoiseg"
 ALPHAS = {"joint": 0.5, "alone": 0.0}
-METRICS = ("ap50.per-image@1", "ap75.per-image@1")
+SQUARE = "training.labelled_px="
+METRICS = {"AP50": "ap50.per-image@1", "AP75": "ap75.per-image@1", "AP .5 to .95": "ap.per-image@1"}
 
 
 def run_folder(runs: Path, draw: int, variant: str) -> RunFolder:
@@ -65,9 +68,9 @@ def score(run: RunFolder, data: str, changes: Sequence[str], *, device: str = "a
     run.refuse_other(make_config(plugins.load("methods", "denoiseg"), [settled(data)], changes)[0], started_from=None)
     export(run.path, package, progress=True)
     table = zooscope.evaluate(package, data, device=device, progress=True, reports=run.path.parent / "reports")
-    whole = table[(table["subset"] == "all") & table["metric"].isin(METRICS)]
+    whole = table[(table["subset"] == "all") & table["metric"].isin(METRICS.values())]
     scores = dict(zip(whole["metric"], map(float, whole["score"]), strict=True))
-    if set(scores) != set(METRICS):
+    if set(scores) != set(METRICS.values()):
         raise SystemExit(f"{package}: no row: {', '.join(str(reason) for reason in table['reason'].dropna())}")
     found = {"data": data, "settings": list(changes), "scores": scores, "labelled": run.about()["data"][0]["labelled"]}
     write_text(done, json.dumps(found, indent=1) + "\n")
@@ -103,34 +106,39 @@ def gains(figures: Mapping[str, Any], metric: str) -> list[float]:
 def write(figures: Mapping[str, Any], folder: Path = REPORTS) -> None:
     """JSON, and the same as a table."""
     settings = ", ".join(f"`{change}`" for change in figures["settings"])
+    edge = next((change.split("=")[1] for change in figures["settings"] if change.startswith(SQUARE)), None)
+    labelled = f"{figures['labelled']} labelled " + (f"squares of {edge} px" if edge else "images")
     lines = [
-        f"# What denoising gains with {figures['labelled']} labelled images",
+        f"# What denoising gains with {labelled}",
         "",
         f"DenoiSeg on the {figures['images']} test images of `{figures['data']}`, mean per-image AP. Joint: alpha = "
-        "0.5, the other training images without labels. Alone: alpha = 0, the same network on the labelled images. The "
+        "0.5, the other training images without labels. Alone: alpha = 0, the same network on what is labelled. The "
         "validation images, on which both choose weights and thresholds, have labels beyond those counted.",
         "",
         f"Settings: {settings}; the draw is the seed.",
         "",
-        "| draw | AP50 joint | alone | gain | AP75 joint | alone | gain |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| draw | " + " | ".join(f"{title} joint | alone | gain" for title in METRICS) + " |",
+        "|---" + "|---:" * 3 * len(METRICS) + "|",
     ]
     for row in figures["draws"]:
-        cells = [
-            f"{row['joint'][m]:.3f} | {row['alone'][m]:.3f} | {row['joint'][m] - row['alone'][m]:+.3f}" for m in METRICS
-        ]
+        cells = [_cells(row["joint"][metric], row["alone"][metric]) for metric in METRICS.values()]
         lines.append(f"| {row['draw']} | {' | '.join(cells)} |")
-    means = []
-    for metric in METRICS:
-        joint, alone = (np.mean([row[part][metric] for row in figures["draws"]]) for part in ("joint", "alone"))
-        means.append(f"{joint:.3f} | {alone:.3f} | {joint - alone:+.3f}")
+    means = [
+        _cells(*(float(np.mean([row[part][metric] for row in figures["draws"]])) for part in ALPHAS))
+        for metric in METRICS.values()
+    ]
     lines.append(f"| mean | {' | '.join(means)} |")
     if len(figures["draws"]) > 1:
-        spread = [f"standard deviation {np.std(gains(figures, metric), ddof=1):.3f}" for metric in METRICS]
-        lines += ["", f"Gains over the draws: AP50 {spread[0]}, AP75 {spread[1]}."]
+        spread = [f"{title} {np.std(gains(figures, metric), ddof=1):.3f}" for title, metric in METRICS.items()]
+        lines += ["", f"Standard deviation of the gains over the draws: {', '.join(spread)}."]
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / f"gain-{figures['labelled']}-labelled.json", json.dumps(figures, indent=1) + "\n")
-    write_text(folder / f"gain-{figures['labelled']}-labelled.md", "\n".join(lines) + "\n")
+    name = f"gain-{figures['labelled']}-labelled" + (f"-{edge}px" if edge else "")
+    write_text(folder / f"{name}.json", json.dumps(figures, indent=1) + "\n")
+    write_text(folder / f"{name}.md", "\n".join(lines) + "\n")
+
+
+def _cells(joint: float, alone: float) -> str:
+    return f"{joint:.3f} | {alone:.3f} | {joint - alone:+.3f}"
 
 
 def main() -> None:
@@ -141,6 +149,7 @@ def main() -> None:
     parser.add_argument("--data", default="dsb2018-noise20")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--labelled", type=int, default=10)
+    parser.add_argument("--labelled-px", type=int, help="edge of a square of each labelled image, instead of all of it")
     parser.add_argument("--draws", type=int, default=5)
     parser.add_argument("--draw", type=int, action="append", help="this one instead of all; several are allowed")
     parser.add_argument("--variant", choices=list(ALPHAS), help="train this one alone")
@@ -148,7 +157,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="to score on; training takes a GPU where there is one")
     parser.add_argument("--reports", type=Path, default=REPORTS)
     given = parser.parse_args()
-    changes = [f"training.steps={given.steps}", *given.changes]
+    square = [f"{SQUARE}{given.labelled_px}"] if given.labelled_px else []
+    changes = [f"training.steps={given.steps}", *square, *given.changes]
     draws = given.draw or list(range(given.draws))
     if given.stage in (None, "train"):
         for draw, variant in itertools.product(draws, [given.variant] if given.variant else ALPHAS):

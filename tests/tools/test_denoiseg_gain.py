@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-AP50, AP75 = "ap50.per-image@1", "ap75.per-image@1"
+AP50, AP75, AP = "ap50.per-image@1", "ap75.per-image@1", "ap.per-image@1"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def kept(folder: Path, score: float, *, variant: str, draw: int) -> None:
     alpha = {"joint": "0.5", "alone": "0"}[variant]
     changes = ["training.steps=9", "training.labelled=2", f"training.seed={draw}", f"network.alpha={alpha}"]
     told: dict[str, Any] = {"data": "demo", "settings": changes, "labelled": ["a", "b"]}
-    told["scores"] = {AP50: score, AP75: score / 2}
+    told["scores"] = {AP50: score, AP75: score / 2, AP: score / 5}
     (folder / f"draw-{draw}-{variant}.json").write_text(json.dumps(told))
 
 
@@ -39,9 +39,13 @@ def test_finished_networks_are_taken_as_they_are_and_the_table_has_their_means(t
     assert tool.gains(found, AP50) == pytest.approx([0.1, 0.06])
     tool.write(found, tmp_path / "reports")
     text = (tmp_path / "reports" / "gain-2-labelled.md").read_text()
-    assert "| 1 | 0.600 | 0.540 | +0.060 | 0.300 | 0.270 | +0.030 |" in text
-    assert "| mean | 0.650 | 0.570 | +0.080 | 0.325 | 0.285 | +0.040 |" in text
+    assert "| 1 | 0.600 | 0.540 | +0.060 | 0.300 | 0.270 | +0.030 | 0.120 | 0.108 | +0.012 |" in text
+    assert "| mean | 0.650 | 0.570 | +0.080 | 0.325 | 0.285 | +0.040 | 0.130 | 0.114 | +0.016 |" in text
     assert json.loads((tmp_path / "reports" / "gain-2-labelled.json").read_text())["draws"][0]["labelled"] == ["a", "b"]
+
+    tool.write({**found, "settings": ["training.labelled_px=64"]}, tmp_path / "reports")
+    squares = (tmp_path / "reports" / "gain-2-labelled-64px.md").read_text()
+    assert squares.startswith("# What denoising gains with 2 labelled squares of 64 px\n")
 
 
 def test_scores_of_other_settings_are_refused(tool: ModuleType, tmp_path: Path):

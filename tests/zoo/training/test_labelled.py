@@ -61,6 +61,23 @@ def test_denoiseg_sees_all_images_and_half_its_patches_have_labels(folder: Path)
     assert (found.validation.fixed(0, rng)[1] >= 0).all()
 
 
+def test_of_images_with_labels_a_square_around_an_object_is_seen_the_others_stay_whole(folder: Path) -> None:
+    changes = ("training.labelled=2", "training.labelled_px=64")
+    found, _ = material(folder, "denoiseg", *changes)
+    assert (found.about[0]["labelled_px"], len(found.about[0]["labelled"])) == (64, 2)
+    rng, seen = np.random.default_rng(0), set[bytes]()
+    for _ in range(200):
+        target = found.training.drawn(rng)[1]
+        if (target >= 0).all():
+            assert (target > 0).any()
+            seen.add(min(np.rot90(part, turns).tobytes() for part in (target[0], target[0].T) for turns in range(4)))
+    assert len(seen) == 2, "but for flips and rotations there are two squares, which fill their patches"
+    assert len(found.training) == 6
+    alone, _ = material(folder, "denoiseg", *changes, "network.alpha=0")
+    assert len(alone.training) == 2
+    assert (found.validation.fixed(0, rng)[1].shape, len(found.validation)) == ((1, 64, 64), 2)
+
+
 def test_without_denoising_it_sees_what_any_other_method_sees(folder: Path) -> None:
     found, _ = material(folder, "denoiseg", "training.labelled=1", "network.alpha=0")
     assert len(found.training) == 1

@@ -105,7 +105,9 @@ def _data_line(item: Mapping[str, Any]) -> str:
     images = f"{item['images']} images" if "images" in item else ""  # a package does not tell how many
     labelled = len(item.get("labelled", ()))
     if images:
-        images += f", labels of {labelled} of them; " if 0 < labelled < item["images"] else "; "
+        few = f", labels of {labelled} of them" if 0 < labelled < item["images"] else ""
+        square = f", of each with labels a square of {item['labelled_px']} px" if "labelled_px" in item else ""
+        images += f"{few}{square}; "
     return (
         f"- `{item['dataset']}` version {item['version']}, splits {', '.join(item['splits'])}{strata}: "
         f"{images}licence {item['licence']}; content's digest `{item['digest'][:16]}`"

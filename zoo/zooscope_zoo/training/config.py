@@ -26,6 +26,7 @@ class TrainingConfig(BaseModel):
     object_fraction : part of the patches that are drawn around an object, where there are objects.
     labelled : of so many images of each data set, drawn by the seed, the labels are learned from; the others are left
         out, or are learned from as images alone where a method can. None takes all.
+    labelled_px : of an image with labels only a square of this edge, drawn by the seed around an object, is seen.
     labelled_fraction : part of the patches that are drawn from images with labels, where there are also others.
     normalisation : of images to restore: by mean and deviation of the training set, or each by its own percentiles 3
         and 99.8. Images with objects are scaled by their own percentiles in any case.
@@ -49,6 +50,7 @@ class TrainingConfig(BaseModel):
     clip_norm: float = Field(default=5.0, gt=0)
     object_fraction: float = Field(default=0.9, ge=0, le=1)
     labelled: int | None = Field(default=None, ge=1)
+    labelled_px: int | None = Field(default=None, ge=16)
     labelled_fraction: float = Field(default=0.5, gt=0, le=1)
     normalisation: Literal["training-set", "percentiles"] = "training-set"
     fresh_noise: bool = False

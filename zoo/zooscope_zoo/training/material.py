@@ -16,7 +16,7 @@ from zooscope_zoo.training.config import RunConfig
 from zooscope_zoo.training.images import TrainingImage, draw_labelled, load_images, split_samples
 from zooscope_zoo.training.normalisation import Normalisation, measure_deviation, measure_normalisation
 from zooscope_zoo.training.object_classes import refuse_other_classes, refuse_unseen_classes
-from zooscope_zoo.training.object_patches import ObjectPatches
+from zooscope_zoo.training.object_patches import ObjectPatches, labelled_squares
 from zooscope_zoo.training.own_percentiles import AnyNormalisation, OwnPercentiles
 from zooscope_zoo.training.pairs import RestorationPatches, Scene, load_scenes
 from zooscope_zoo.training.patches import Patches
@@ -71,7 +71,7 @@ def _objects(
             raise UsageError(f"data set '{item.card.id}' is of {item.card.task}; {method.id} learns to find objects")
     _refuse_unknown_strata(config, data)
     classes = _classes(method, settings)
-    wanted = config.training.labelled
+    wanted, edge = config.training.labelled, config.training.labelled_px
     unlabelled = _takes_unlabelled(method, settings)
     both: tuple[list[TrainingImage], list[TrainingImage]] = ([], [])
     about: list[dict[str, Any]] = []
@@ -92,9 +92,12 @@ def _objects(
                 label=label, progress=progress, labelled=labelled if label == "training" else None,
                 weights=config.training.stratum_weights, classes=classes or (),
             )  # fmt: skip
-        told = {} if wanted is None else {"labelled": labelled}
-        about.append(_about(item, config, *ids) | told)
+        told: dict[str, Any] = {} if wanted is None else {"labelled": labelled}
         own = both[0][-len(ids[0]) :]
+        if edge is not None:
+            own = both[0][-len(ids[0]) :] = labelled_squares(own, edge, seed=config.training.seed)
+            told["labelled_px"] = edge
+        about.append(_about(item, config, *ids) | told)
         sizes = {"patch_px": config.training.patch_px, "diameter_px": config.augment.diameter_px}
         field = method.describe(settings).receptive_field_px
         for note in objects.notes(item, own, channels=settings.channels, field_px=field, **sizes):

@@ -1,6 +1,8 @@
 """Patches of images with objects: around an object mostly, flipped, rotated, zoomed, brightened, with its targets."""
 
+import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -70,6 +72,22 @@ class ObjectPatches:
     def _with_targets(self, image: Planes, labels: Planes, planes: Planes) -> Pair:
         labels = np.ascontiguousarray(labels[0])
         return image.astype(np.float32, copy=False), self._targets(labels, np.ascontiguousarray(planes))
+
+
+def labelled_squares(images: Sequence[TrainingImage], edge: int, *, seed: int) -> list[TrainingImage]:
+    """The images; of those with labels only a square around an object, the same for the same seed and image.
+
+    Scaled with their whole image, as every patch is. A shorter image stays as long as it is.
+    """
+    return [_square(item, edge, seed) if item.labelled else item for item in images]
+
+
+def _square(item: TrainingImage, edge: int, seed: int) -> TrainingImage:
+    digest = hashlib.sha256(f"square:{seed}:{item.id}".encode()).digest()
+    y, x = _window(item, edge, np.random.default_rng(list(digest)), on_object=True)
+    part = np.s_[..., y : y + edge, x : x + edge]
+    image, labels, planes = (np.ascontiguousarray(array[part]) for array in (item.image, item.labels, item.planes))
+    return replace(item, image=image, labels=labels, planes=planes)
 
 
 def _one(images: Sequence[TrainingImage], rng: np.random.Generator) -> TrainingImage:
