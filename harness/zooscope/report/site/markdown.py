@@ -1,13 +1,16 @@
 """Model cards: Markdown that a stranger wrote -> HTML that cannot run anything."""
 
+from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from markdown_it import MarkdownIt
-from markupsafe import Markup
+from markdown_it.token import Token
+from markupsafe import Markup, escape
 
 
 def as_html(text: str, *, below: int = 2) -> Markup:
-    """HTML of a card: raw HTML in it is shown as text, pictures are left out, headings start below level `below`."""
+    """HTML of a card: raw HTML in it is shown as text, pictures by what they show, headings start below `below`."""
     parser = _parser()
     tokens = parser.parse(text)
     for token in tokens:
@@ -18,4 +21,11 @@ def as_html(text: str, *, below: int = 2) -> Markup:
 
 @cache
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("image", _instead_of_picture)
+    return parser
+
+
+def _instead_of_picture(renderer: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    shows = renderer.renderInlineAsText(tokens[index].children or [], options, env)
+    return f"<em>[picture in the package: {escape(shows)}]</em>"

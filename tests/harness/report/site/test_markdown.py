@@ -17,3 +17,8 @@ def test_nothing_in_a_strangers_card_can_run() -> None:
     assert "<script" not in html
     assert "<img" not in html
     assert 'href="javascript' not in html
+
+
+def test_what_a_picture_shows_is_told_since_pictures_stay_in_the_package() -> None:
+    html = as_html("![Loss of *each* step, a < b](curves.png)")
+    assert html == "<p><em>[picture in the package: Loss of each step, a &lt; b]</em></p>\n"
