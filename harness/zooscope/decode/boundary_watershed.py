@@ -12,8 +12,8 @@ from skimage.transform import resize
 VERSION = 1
 VOLUMES = True
 SEARCH: dict[str, tuple[Any, ...]] = {
-    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
-    "seed_threshold": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    "threshold": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    "seed_threshold": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     "min_size_px": (0, 16, 32, 64),
 }
 
