@@ -68,7 +68,7 @@ def score(run: RunFolder, data: str, changes: Sequence[str], *, device: str = "a
     run.refuse_other(make_config(plugins.load("methods", "denoiseg"), [settled(data)], changes)[0], started_from=None)
     export(run.path, package, progress=True)
     table = zooscope.evaluate(package, data, device=device, progress=True, reports=run.path.parent / "reports")
-    whole = table[(table["subset"] == "all") & table["metric"].isin(METRICS.values())]
+    whole = table[(table["subset"] == "all") & table["metric"].isin(list(METRICS.values()))]
     scores = dict(zip(whole["metric"], map(float, whole["score"]), strict=True))
     if set(scores) != set(METRICS.values()):
         raise SystemExit(f"{package}: no row: {', '.join(str(reason) for reason in table['reason'].dropna())}")
