@@ -1,25 +1,10 @@
 """Drawn rods: the same for the same number, apart from each other, and bent so that no point sees all of one."""
 
-import importlib.util
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import pytest
 from scipy import ndimage
 from skimage.measure import regionprops
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bent_shapes", ROOT / "tools" / "bent_shapes.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_rods_are_bent_slender_whole_and_brighter_than_what_is_around_them(tool: ModuleType) -> None:

@@ -1,6 +1,5 @@
 """What denoising gains: the table says what the scores say, and what was measured is not measured again."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -8,18 +7,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 AP50, AP75, AP = "ap50.per-image@1", "ap75.per-image@1", "ap.per-image@1"
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("denoiseg_gain", ROOT / "tools" / "denoiseg_gain.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def kept(folder: Path, score: float, *, variant: str, draw: int) -> None:

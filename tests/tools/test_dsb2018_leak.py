@@ -1,8 +1,6 @@
 """The leak: both sides learn from as much, one from neighbours of a tile and one not; only that counts as the gain."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -12,19 +10,6 @@ import pytest
 from zooscope.bundled import bundled
 
 AP = "ap50.per-image@1"
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "dsb2018_leak", Path(__file__).parents[2] / "tools" / "dsb2018_leak.py"
-    )
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

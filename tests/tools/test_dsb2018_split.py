@@ -1,23 +1,9 @@
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
-
-import pytest
 
 from zooscope.bundled import bundled
 from zooscope.data import Dataset
 from zooscope.data.readers import split_table
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    path = Path(__file__).parents[2] / "tools" / "dsb2018_split.py"
-    spec = importlib.util.spec_from_file_location("dsb2018_split", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_the_committed_split_table_is_what_the_tool_makes(tool: ModuleType, dsb2018: Dataset) -> None:

@@ -1,26 +1,10 @@
 """Trials beside upstreams: settings that the methods take, and both sides' figures in the report."""
 
-import importlib.util
 from dataclasses import asdict
-from pathlib import Path
 from types import ModuleType
-
-import pytest
 
 from zooscope import plugins
 from zooscope_zoo.training.config import make_config
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("equal_minutes", ROOT / "tools" / "equal_minutes.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_each_trials_settings_are_the_methods(tool: ModuleType) -> None:

@@ -1,7 +1,5 @@
 """The hardest images: which are chosen, what their outlines say, and that remarks go with the row they were seen in."""
 
-import importlib.util
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -17,22 +15,9 @@ from zooscope.metrics import measure
 from zooscope.report.overlays import FALSE, HIT, MISSED
 from zooscope.sample import Sample, as_image
 
-ROOT = Path(__file__).parents[2]
 STRATA = {"good": "gray-a", "bad": "gray-a", "worse": "gray-b", "twin": "gray-b", "stained": "colour"}
 GROUPS = {"good": "1", "bad": "2", "worse": "3", "twin": "3", "stained": "4"}
 FOUND = {"good": "hit", "bad": "hit miss", "worse": "hit miss miss false", "twin": "hit miss miss", "stained": "miss"}
-
-
-@pytest.fixture(scope="module")
-def tool() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / "tools"))
-        spec = importlib.util.spec_from_file_location("hardest_images", ROOT / "tools" / "hardest_images.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield module
 
 
 @dataclass(frozen=True)

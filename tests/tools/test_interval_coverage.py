@@ -1,8 +1,6 @@
 """The simulation of coverage: its populations look like the real rows, and its reports say what the code does."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -13,16 +11,6 @@ from zooscope.metrics.metric import ratio
 from zooscope.stats import INTERVAL
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    path = ROOT / "tools" / "interval_coverage.py"
-    spec = importlib.util.spec_from_file_location("coverage_tool", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Which objects models miss: kinds of objects on a drawn image, and the table of the committed rows."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
@@ -12,16 +11,6 @@ from zooscope.sample import Sample, as_image
 from zooscope.store import Results
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("missed_objects", ROOT / "tools" / "missed_objects.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_objects_are_told_apart_by_border_neighbours_size_and_light(tool: ModuleType) -> None:

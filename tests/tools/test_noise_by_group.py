@@ -1,6 +1,5 @@
 """Noise models group by group: what the table tells of known noise, and what PN2V makes of the images by them."""
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,17 +14,7 @@ from zooscope.data import load_dataset
 from zooscope.data.folder import write_folder
 from zooscope.sample import Sample, Task, as_image
 
-TOOLS = Path(__file__).parents[2] / "tools"
 RUN = "pn2v-bsd68-poisson"
-
-
-def tool(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +36,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_groups_own_model_finds_its_pixels_likelier_and_correlated_noise_is_told(data: Path):
-    by_group = tool("noise_by_group")
+def test_a_groups_own_model_finds_its_pixels_likelier_and_correlated_noise_is_told(
+    load_tool: Callable[[str], ModuleType], data: Path
+) -> None:
+    by_group = load_tool("noise_by_group")
     dataset = load_dataset(data)
     rows = {row["group"]: row for row in by_group.measured(dataset)}
     for row in rows.values():
@@ -62,8 +53,10 @@ def test_a_groups_own_model_finds_its_pixels_likelier_and_correlated_noise_is_to
     assert "| weak | weak |" in table
 
 
-def test_weakly_disturbed_images_are_kept_when_their_groups_own_noise_weighs(data: Path, tmp_path: Path):
-    write = tool("pn2v_images").write
+def test_weakly_disturbed_images_are_kept_when_their_groups_own_noise_weighs(
+    load_tool: Callable[[str], ModuleType], data: Path, tmp_path: Path
+) -> None:
+    write = load_tool("pn2v_images").write
     found = {}
     for name, by_group, prior in (("trained", False, False), ("group", True, False), ("prior", False, True)):
         write(RUN, str(data), tmp_path / name, by_group=by_group, prior=prior, strata="weak")
