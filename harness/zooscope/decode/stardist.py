@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import grid_points_in_poly
 
 VERSION = 1
 SEARCH: dict[str, tuple[Any, ...]] = {
@@ -31,7 +32,7 @@ def decode(
     border_px: Any = 2,
     classes: Any = None,
 ) -> tuple[NDArray[np.int32], dict[str, NDArray[np.generic]]]:
-    """Non-maximum suppression and painting by StarDist's own C++.
+    """Non-maximum suppression by StarDist's own C++, and polygons painted as it paints them.
 
     Schmidt et al. 2018, doi:10.1007/978-3-030-00934-2_30.
 
@@ -50,7 +51,7 @@ def decode(
     Labels int32 (y, x) numbered 1..n, and `score`: the probability at each object's centre; with classes also `class`,
     the likeliest one there, and `class_score`, its probability.
     """
-    from stardist.geometry import polygons_to_label
+    from stardist.geometry import dist_to_coord
     from stardist.nms import non_maximum_suppression_inds
 
     height, width = maps.shape[1:]
@@ -63,8 +64,9 @@ def decode(
         best["distances"], best["points"], scores=best["scores"], thresh=nms_threshold, verbose=False
     )
     kept: dict[str, NDArray[Any]] = {name: column[stay] for name, column in best.items()}
-    painted = polygons_to_label(kept["distances"], kept["points"], shape=shape, prob=kept["scores"])
-    labels, shown = _without_hidden(painted, kept["points"])
+    order = np.argsort(kept["scores"], kind="stable")  # the best are painted last
+    coord = dist_to_coord(kept["distances"], kept["points"])[order]
+    labels, shown = _without_hidden(_painted(coord, shape, order + 1), kept["points"])
     return labels, _columns(kept["scores"], kept["of_class"], classes, shown)
 
 
@@ -119,7 +121,7 @@ def finish(
     -------
     How many objects, and what `decode` tells of each.
     """
-    from stardist.geometry import dist_to_coord, polygons_to_label_coord
+    from stardist.geometry import dist_to_coord
     from stardist.nms import non_maximum_suppression_inds
 
     scores = np.sort(np.concatenate([np.zeros(0, np.float32), *(tile["scores"] for tile in tiles)]))[::-1]
@@ -146,8 +148,8 @@ def finish(
     blocks = [(y, x) for y in rows for x in columns]
     for y, x in blocks:
         near = ((high >= (y.start, x.start)) & (low <= (y.stop, x.stop))).all(axis=1)
-        shifted = coord[near] - np.array([y.start, x.start], np.float32)[:, None]
-        canvas[y, x] = polygons_to_label_coord(shifted, (y.stop - y.start, x.stop - x.start), labels=order[near])
+        shifted = coord[near] - np.array([y.start, x.start])[:, None]
+        canvas[y, x] = _painted(shifted, (y.stop - y.start, x.stop - x.start), order[near] + 1)
         visible[canvas[y, x]] = True
     visible[0] = False
     numbers = np.where(visible, np.cumsum(visible), 0).astype(np.int32)
@@ -155,6 +157,22 @@ def finish(
         canvas[y, x] = numbers[canvas[y, x]]
     shown = np.flatnonzero(visible[1:])
     return len(shown), _columns(kept["scores"], kept["of_class"], classes, shown)
+
+
+def _painted(coord: NDArray[np.floating], shape: tuple[int, ...], numbers: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Polygons (n, 2, rays), later ones over earlier ones: what StarDist's own painting gives, in half the time.
+
+    Float32 less whole numbers is exact in float64, so each polygon has the very pixels in its own box.
+    """
+    painted = np.zeros(shape, np.int32)
+    low = np.maximum(np.floor(coord.min(axis=2)), 0).astype(np.intp)
+    high = np.minimum(np.ceil(coord.max(axis=2)) + 1, shape).astype(np.intp)
+    vertices = (coord - low[..., None]).transpose(0, 2, 1)
+    for polygon, (top, left), (bottom, right), number in zip(vertices, low, high, numbers, strict=True):
+        if bottom > top and right > left:
+            inside = grid_points_in_poly((bottom - top, right - left), polygon)
+            painted[top:bottom, left:right][inside] = number
+    return painted
 
 
 def _without_hidden(
