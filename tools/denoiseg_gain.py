@@ -6,8 +6,8 @@ usage: python tools/denoiseg_gain.py RUNS [--stage train|score] [--draw 0 ...] [
 
 For each draw of the labelled images one network with alpha = 0.5 (joint), which also learns from the images without
 labels, and one with alpha = 0 (alone), which cannot; all else is the same: labelled images, steps, batch, validation
-images. `--labelled-px 128` leaves labels in a square of each of them alone, as small as the paper's images. Each is
-exported, and ranked on the test split by the harness.
+images. With `--labelled-px 128` only a square of each labelled image is seen, as small as the paper's images. Each
+network is exported, and ranked on the test split by the harness.
 
 `--stage train --draw 3 --variant joint` trains one network, so that several processes can share a GPU. `--stage score`
 reads config.json, about.json, curves.csv and best.safetensors of all, also elsewhere. RUNS keeps runs, packages and

@@ -72,3 +72,14 @@ def side(tmp_path: Path) -> Iterator[Callable[..., Side]]:
     yield start
     for one in begun:
         one.end()
+
+
+@pytest.fixture(scope="module")
+def peer(request: pytest.FixtureRequest) -> str:
+    """The python of upstream's environment, which the variable that the module calls PEER names."""
+    python = os.environ.get(request.module.PEER, "")
+    if not Path(python).is_file():
+        pytest.skip(
+            f"{request.module.PEER}={python}: no python of upstream's; its script in peers/ says how to make one"
+        )
+    return python

@@ -5,7 +5,6 @@
 peers/decoders_upstream.py says how to make that environment.
 """
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,8 @@ from zooscope.data import Dataset
 from zooscope.decode import cellpose_flows
 from zooscope.metrics.overlap import Overlap
 
+PEER = "ZOOSCOPE_PEER_DECODERS"
+
 MODELS = {"embedseg": "embedseg-dsb2018", "splinedist": "splinedist-dsb2018", "stardist": "stardist-dsb2018"}
 """What gives the maps; Cellpose's are made of the true labels, with smooth noise."""
 
@@ -32,15 +33,6 @@ SAME = ("cellpose", "embedseg")
 
 ROUNDS, ROUND_S = 3, 1.0
 """Either side decodes for so long in each round, at least once; the best of all counts."""
-
-
-@pytest.fixture(scope="module")
-def peer() -> str:
-    """The python of upstreams' environment."""
-    python = os.environ.get("ZOOSCOPE_PEER_DECODERS", "")
-    if not Path(python).is_file():
-        pytest.skip(f"ZOOSCOPE_PEER_DECODERS={python}: no python with upstreams' decoders")
-    return python
 
 
 @pytest.fixture(scope="module")

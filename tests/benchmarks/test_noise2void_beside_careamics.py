@@ -22,19 +22,12 @@ from zooscope.metrics import measure
 from zooscope.sample import Task
 from zooscope_zoo.packaging.export import export
 
+PEER = "ZOOSCOPE_PEER_CAREAMICS"
+
 MINUTES = float(os.environ.get("ZOOSCOPE_BENCHMARK_MINUTES", "12"))
 PEERS = Path(__file__).parent / "peers"
 N2V2 = ("blur_pool=true", "top_skip=false", "residual=false", "replacement=median", "depth=3")
 TRIAL_STEPS = 100
-
-
-@pytest.fixture(scope="session")
-def peer() -> str:
-    """The python of CAREamics' environment."""
-    python = os.environ.get("ZOOSCOPE_PEER_CAREAMICS", "")
-    if not Path(python).is_file():
-        pytest.skip(f"ZOOSCOPE_PEER_CAREAMICS={python}: no python with careamics")
-    return python
 
 
 @pytest.mark.timeout(7200)

@@ -6,7 +6,6 @@ peers/decoders_upstream.py says how to make that environment. The network is unt
 timed are its passes, nearly all of the time: upstream's two at one scale, and all three of ours, its worst case.
 """
 
-import os
 import statistics
 import sys
 from collections.abc import Callable
@@ -14,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from zooscope.data import Dataset
 from zooscope_zoo.cellpose.convert import convert
+
+PEER = "ZOOSCOPE_PEER_DECODERS"
 
 STRATA, EVERY = ("fluorescence-256x256", "fluorescence-360x360"), 16
 """Each so manieth of the test images."""
@@ -25,15 +25,6 @@ STRATA, EVERY = ("fluorescence-256x256", "fluorescence-360x360"), 16
 ROUNDS = 2
 LIMIT = 1.0
 """Largest wanted ratio of our seconds to upstream's, over all images."""
-
-
-@pytest.fixture(scope="session")
-def peer() -> str:
-    """The python of upstream's environment."""
-    python = os.environ.get("ZOOSCOPE_PEER_DECODERS", "")
-    if not Path(python).is_file():
-        pytest.skip(f"ZOOSCOPE_PEER_DECODERS={python}: no python with cellpose")
-    return python
 
 
 def test_finding_the_size_of_objects_takes_no_longer_than_cellposes_size_model(

@@ -19,19 +19,12 @@ import pytest
 from zooscope.data import Dataset
 from zooscope_zoo.training.images import normalise
 
+PEER = "ZOOSCOPE_PEER_STARDIST"
+
 ROUNDS = 7
 TRAINING = {"warm_up": 5, "steps": 12}
 LIMITS = {"step": 1.10, "step_with_data": 1.10, "predict": 1.0}
 """Largest wanted ratio of ours to upstream's."""
-
-
-@pytest.fixture(scope="session")
-def peer() -> str:
-    """The python of upstream's environment."""
-    python = os.environ.get("ZOOSCOPE_PEER_STARDIST", "")
-    if not Path(python).is_file():
-        pytest.skip(f"ZOOSCOPE_PEER_STARDIST={python}: no python with stardist and TensorFlow")
-    return python
 
 
 @pytest.fixture
